@@ -1,0 +1,38 @@
+//! The wire: messages, clients and servers generated from the protos, and their descriptors.
+//!
+//! The comments in the `.proto` files are the reference manual; they come through as the documentation of this crate.
+
+#![expect(
+    clippy::doc_lazy_continuation,
+    clippy::doc_markdown,
+    reason = "comments are written for every language"
+)]
+
+/// Types and services shared by all services.
+pub mod common {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("mahnwerk.common.v1");
+    }
+}
+
+/// Debtors and the receivables account.
+pub mod registry {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("mahnwerk.registry.v1");
+    }
+}
+
+/// Scores and credit decisions.
+pub mod scoring {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("mahnwerk.scoring.v1");
+    }
+}
+
+pub mod policy;
+
+/// The encoded `FileDescriptorSet` of all files, imports and options included.
+pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("descriptor");

@@ -1,0 +1,393 @@
+//! Consuming a feed: a projection of another service's facts, kept exactly once.
+//!
+//! - [`lease`]: which replica works on which partitions;
+//! - [`cursor`]: how far each partition is, moved in the transaction of the effect;
+//! - [`apply`]: a batch, its consequences and the new cursor in one transaction;
+//! - [`bootstrap`]: snapshot, then live;
+//! - [`sweep`]: creditor-level facts that concern many debtors, in chunks;
+//! - [`park`]: changes that cannot be applied.
+
+pub(crate) mod apply;
+mod bootstrap;
+pub(crate) mod cursor;
+mod lease;
+pub(crate) mod park;
+mod sweep;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use mahnwerk_proto::common::v1::{WatchRequest, feed_service_client::FeedServiceClient};
+use mahnwerk_runtime::{
+    db::Db,
+    error::{Error, Result},
+};
+use opentelemetry::{KeyValue, metrics::Gauge};
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, transport::Channel};
+
+use crate::{Change, Position, Publisher, WriteTx};
+use cursor::Cursor;
+
+/// What a service makes of another service's facts.
+#[async_trait::async_trait]
+pub trait Projection: Send + Sync + 'static {
+    /// The feed, for example `registry`.
+    fn feed(&self) -> &'static str;
+
+    /// Version of the projection code. Raising it makes a consumer take a new snapshot; a replica with a lower one than
+    /// the stored rows takes no leases.
+    fn version(&self) -> i64;
+
+    /// The kind of sweep that a creditor-level change starts, if it concerns many debtors.
+    fn sweep_of(&self, change: &Change) -> Option<&'static str>;
+
+    /// Applies changes in order: stores what is newer than what is stored, then works out the consequences for the
+    /// debtors concerned. A stored row is older if its generation is lower, or its version is lower within the same
+    /// generation.
+    async fn apply(&self, tx: &mut WriteTx, batch: Batch<'_>) -> Result<()>;
+
+    /// Deletes the rows of a partition that a completed snapshot did not contain: those of a lower generation, with all
+    /// that was derived from them. Facts of creditors (partition -1) are passed as well.
+    async fn remove_stale(&self, tx: &mut WriteTx, part: i64, generation: i64) -> Result<()>;
+
+    /// The creditors that have debtors here.
+    async fn creditors(&self, db: &Db) -> Result<Vec<String>>;
+
+    /// Debtors of a creditor that a sweep has to visit, in `parts`, ordered by partition and id, after
+    /// `(parts[0], after)`, at most `limit`.
+    async fn sweep_candidates(
+        &self,
+        db: &Db,
+        kind: &str,
+        creditor_id: &str,
+        parts: &[i64],
+        after: &str,
+        limit: u64,
+    ) -> Result<Vec<(i64, String)>>;
+
+    /// Works out the consequences of a creditor-level fact for debtors, which are locked.
+    async fn sweep(
+        &self,
+        tx: &mut WriteTx,
+        kind: &str,
+        creditor_id: &str,
+        debtors: &[String],
+    ) -> Result<()>;
+}
+
+/// Changes to be applied in one transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// The generation that rows written now belong to, by partition; creditor-level facts under -1.
+    pub generations: &'a BTreeMap<i64, i64>,
+    /// False for pages of a snapshot: consequences follow when it is complete.
+    pub consequences: bool,
+    /// The changes, in order.
+    pub changes: &'a [Change],
+}
+
+impl Batch<'_> {
+    /// The generation of a change's row.
+    #[must_use]
+    pub fn generation(&self, change: &Change) -> i64 {
+        self.generations
+            .get(&i64::from(change.partition))
+            .copied()
+            .unwrap_or(0)
+    }
+}
+
+/// Knobs of a consumer; the defaults are for production.
+#[derive(Clone, Debug)]
+pub struct ConsumerSettings {
+    /// How long a lease holds without renewal. A crashed replica's partitions stand still this long.
+    pub lease: Duration,
+    /// How often leases are renewed and balanced.
+    pub renew: Duration,
+}
+
+impl Default for ConsumerSettings {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(6),
+            renew: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What ended a round of streaming.
+enum Ended {
+    Stop,
+    LeasesChanged,
+    CursorExpired,
+    /// Somebody else moved a cursor: read them again.
+    CursorMoved,
+}
+
+/// One replica's consumer of one feed.
+pub struct Consumer {
+    pub(crate) publisher: Publisher,
+    pub(crate) projection: Arc<dyn Projection>,
+    upstream: FeedServiceClient<Channel>,
+    settings: ConsumerSettings,
+    owner: String,
+    progress: watch::Sender<u64>,
+    lag: Gauge<f64>,
+    lag_changes: Gauge<u64>,
+}
+
+/// Longest pause after an error.
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
+
+/// A cursor that moved without changes is stored at most this often.
+const BOOKMARK: Duration = Duration::from_millis(100);
+
+impl Consumer {
+    /// A consumer of the feed behind `upstream` for `projection`, writing through `publisher`.
+    #[must_use]
+    pub fn new(
+        publisher: Publisher,
+        projection: Arc<dyn Projection>,
+        upstream: Channel,
+        settings: ConsumerSettings,
+        progress: watch::Sender<u64>,
+    ) -> Self {
+        let meter = opentelemetry::global::meter("mahnwerk");
+        Self {
+            owner: publisher.ids().next().to_string(),
+            publisher,
+            projection,
+            upstream: FeedServiceClient::new(upstream)
+                .max_decoding_message_size(mahnwerk_runtime::server::MAX_MESSAGE_BYTES),
+            settings,
+            progress,
+            lag: meter
+                .f64_gauge("feed.consumer.lag")
+                .with_unit("s")
+                .with_description("Age of the last applied change")
+                .build(),
+            lag_changes: meter
+                .u64_gauge("feed.consumer.batch")
+                .with_unit("{change}")
+                .with_description("Changes received and not yet applied")
+                .build(),
+        }
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        self.publisher.db()
+    }
+
+    pub(crate) fn feed(&self) -> &'static str {
+        self.projection.feed()
+    }
+
+    pub(crate) fn client(&self) -> FeedServiceClient<Channel> {
+        self.upstream.clone()
+    }
+
+    fn progressed(&self) {
+        self.progress.send_modify(|count| *count += 1);
+    }
+
+    /// Runs until `stop`, through every error.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut backoff = Duration::from_millis(50);
+        while !stop.is_cancelled() {
+            let pause = match self.round(&stop).await {
+                Ok(Ended::Stop) => break,
+                Ok(Ended::LeasesChanged | Ended::CursorMoved) => {
+                    backoff = Duration::from_millis(50);
+                    Duration::ZERO
+                }
+                Ok(Ended::CursorExpired) => Duration::from_millis(50),
+                Err(error) => {
+                    tracing::warn!(feed = self.feed(), error = %chain(&error), "feed interrupted; trying again");
+                    backoff = (backoff * 2).min(MAX_BACKOFF);
+                    backoff
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep_until(Instant::now() + pause) => {}
+            }
+        }
+        if let Err(error) = self.release().await {
+            tracing::warn!(feed = self.feed(), error = %error, "leases not released; they expire");
+        }
+    }
+
+    /// Leases, snapshot where needed, then live, until something changes.
+    async fn round(&self, stop: &CancellationToken) -> Result<Ended> {
+        if self.stored_projection_is_newer().await? {
+            tracing::warn!(
+                feed = self.feed(),
+                "the stored projection is newer than this program: it takes no part"
+            );
+            self.release().await?;
+            return Ok(self.wait(stop).await);
+        }
+        let owned = self.renew().await?;
+        if owned.is_empty() {
+            return Ok(self.wait(stop).await);
+        }
+        let cursors = self.load_cursors(&owned).await?;
+        let missing: Vec<_> = cursors
+            .iter()
+            .filter(|cursor| cursor.needs_snapshot(self.projection.version()))
+            .map(|cursor| cursor.part)
+            .collect();
+        if !missing.is_empty() {
+            return match self.take_snapshot(&missing, stop).await {
+                Ok(()) => Ok(Ended::CursorMoved),
+                Err(Error::CursorExpired) => Ok(Ended::CursorExpired),
+                Err(error) => Err(error),
+            };
+        }
+        self.live(&owned, cursors, stop).await
+    }
+
+    async fn wait(&self, stop: &CancellationToken) -> Ended {
+        tokio::select! {
+            () = stop.cancelled() => Ended::Stop,
+            () = tokio::time::sleep_until(Instant::now() + self.settings.renew) => Ended::LeasesChanged,
+        }
+    }
+
+    async fn live(
+        &self,
+        owned: &[i64],
+        cursors: Vec<Cursor>,
+        stop: &CancellationToken,
+    ) -> Result<Ended> {
+        let Some(from) = cursors.iter().min_by_key(|cursor| cursor.tx) else {
+            return Ok(Ended::LeasesChanged);
+        };
+        let from = Position {
+            incarnation: from.incarnation.clone(),
+            tx: from.tx,
+        };
+        if cursors
+            .iter()
+            .any(|cursor| cursor.incarnation != from.incarnation)
+        {
+            // The partitions saw the history change at different times; whoever is behind takes a snapshot.
+            self.expire_cursors(owned).await?;
+            return Ok(Ended::CursorExpired);
+        }
+        let request = WatchRequest {
+            consumer: self.publisher.service().to_owned(),
+            partitions: owned
+                .iter()
+                .filter_map(|part| i32::try_from(*part).ok())
+                .collect(),
+            from: Some(from),
+        };
+        let mut stream = match self.client().watch(request).await {
+            Ok(response) => response.into_inner(),
+            Err(status) if status.code() == Code::OutOfRange => {
+                self.expire_cursors(owned).await?;
+                return Ok(Ended::CursorExpired);
+            }
+            Err(status) => return Err(upstream_error(&status)),
+        };
+        let mut cursors: BTreeMap<i64, Cursor> =
+            cursors.into_iter().map(|each| (each.part, each)).collect();
+        let mut received: Vec<Change> = Vec::new();
+        let mut renew = tokio::time::interval(self.settings.renew);
+        renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut sweeping = true;
+        let mut bookmark_due = Instant::now();
+        let mut bookmark: Option<i64> = None;
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(Ended::Stop),
+                _ = renew.tick() => {
+                    if self.renew().await? != owned {
+                        return Ok(Ended::LeasesChanged);
+                    }
+                    // Sweeps can also come from a released creditor.
+                    sweeping = true;
+                }
+                message = stream.message() => {
+                    let message = match message {
+                        Ok(Some(message)) => message,
+                        Ok(None) => return Ok(Ended::CursorMoved),
+                        Err(status) if status.code() == Code::OutOfRange => {
+                            self.expire_cursors(owned).await?;
+                            return Ok(Ended::CursorExpired);
+                        }
+                        Err(status) => return Err(upstream_error(&status)),
+                    };
+                    received.extend(message.changes);
+                    self.lag_changes.record(received.len() as u64, &self.labels());
+                    let Some(position) = message.position else { continue };
+                    let changes = std::mem::take(&mut received);
+                    if !changes.is_empty() {
+                        self.record_lag(&changes);
+                        if !self.apply_all(&mut cursors, changes, position.tx).await? {
+                            return Ok(Ended::CursorMoved);
+                        }
+                        sweeping = true;
+                    }
+                    bookmark = Some(position.tx);
+                }
+                () = tokio::time::sleep_until(bookmark_due), if bookmark.is_some() => {
+                    if let Some(tx) = bookmark.take()
+                        && !self.move_all(&mut cursors, tx).await?
+                    {
+                        return Ok(Ended::CursorMoved);
+                    }
+                    bookmark_due = Instant::now() + BOOKMARK;
+                }
+                () = std::future::ready(()), if sweeping => {}
+            }
+            if sweeping {
+                sweeping = self.sweep_some(owned).await?;
+            }
+        }
+    }
+
+    fn labels(&self) -> [KeyValue; 2] {
+        [
+            KeyValue::new("feed", self.feed()),
+            KeyValue::new("consumer", self.publisher.service()),
+        ]
+    }
+
+    fn record_lag(&self, changes: &[Change]) {
+        let Some(time) = changes.last().and_then(|change| change.record_time) else {
+            return;
+        };
+        let micros = time.seconds * 1_000_000 + i64::from(time.nanos) / 1000;
+        #[expect(clippy::cast_precision_loss, reason = "a lag needs no exact microseconds")]
+        let seconds = (self.publisher.clock().now() - micros).max(0) as f64 / 1e6;
+        self.lag.record(seconds, &self.labels());
+    }
+}
+
+/// An upstream's refusal as our own: it is never the caller's fault.
+fn upstream_error(status: &tonic::Status) -> Error {
+    if status.code() == Code::OutOfRange {
+        return Error::CursorExpired;
+    }
+    Error::Unavailable {
+        reason: mahnwerk_proto::common::v1::ErrorReason::NotYet,
+        message: format!("the upstream feed answered {:?}", status.code()),
+        retry_after: Duration::from_millis(500),
+    }
+}
+
+/// An error with everything behind it, for the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

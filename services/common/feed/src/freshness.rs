@@ -1,0 +1,219 @@
+//! "This read must contain that write", in whatever service the write was.
+
+use std::time::Duration;
+
+use mahnwerk_proto::common::v1::ErrorReason;
+use mahnwerk_runtime::{
+    db::{Sql, column},
+    error::{Error, Result, Violation},
+    token::ConsistencyToken,
+};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    Publisher,
+    key::{PARTITIONS, partition},
+};
+
+/// Longest wait for a state to arrive.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often the cursor is read again when another replica moves it.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Waits for the state that a consistency token names. Cheap to clone.
+#[derive(Clone)]
+pub struct Freshness {
+    publisher: Publisher,
+    feeds: &'static [&'static str],
+    progress: watch::Receiver<u64>,
+}
+
+enum Scope {
+    Debtor(i64),
+    All,
+}
+
+enum Arrival {
+    Here,
+    NotYet,
+    Expired,
+}
+
+impl Freshness {
+    /// Waits on the feeds named; `progress` changes whenever a consumer of this process has committed.
+    #[must_use]
+    pub fn new(
+        publisher: Publisher,
+        feeds: &'static [&'static str],
+        progress: watch::Receiver<u64>,
+    ) -> Self {
+        Self {
+            publisher,
+            feeds,
+            progress,
+        }
+    }
+
+    /// For a service that consumes nothing.
+    #[must_use]
+    pub fn own(publisher: Publisher) -> Self {
+        let (_, progress) = watch::channel(0);
+        Self::new(publisher, &[], progress)
+    }
+
+    /// Waits until what is known of a debtor contains the write. An empty token waits for nothing.
+    ///
+    /// # Errors
+    /// `Invalid` if the token is none, `NOT_YET` if it does not arrive in time, `TOKEN_EXPIRED` if it never will.
+    pub async fn debtor(
+        &self,
+        at_least: &str,
+        creditor_id: &str,
+        debtor_id: &str,
+        deadline: Option<Instant>,
+    ) -> Result<()> {
+        let scope = Scope::Debtor(partition(creditor_id, debtor_id));
+        self.wait(at_least, scope, deadline).await
+    }
+
+    /// Waits until what is known of everybody contains the write.
+    ///
+    /// # Errors
+    /// Those of [`Freshness::debtor`].
+    pub async fn all(&self, at_least: &str, deadline: Option<Instant>) -> Result<()> {
+        self.wait(at_least, Scope::All, deadline).await
+    }
+
+    async fn wait(&self, at_least: &str, scope: Scope, deadline: Option<Instant>) -> Result<()> {
+        if at_least.is_empty() {
+            return Ok(());
+        }
+        let token = ConsistencyToken::decode(at_least)
+            .filter(|token| {
+                token.service == self.publisher.service()
+                    || self.feeds.contains(&token.service.as_str())
+            })
+            .ok_or_else(|| {
+                Error::Invalid(vec![Violation::new(
+                    "at_least",
+                    "is not a consistency token of a service known here",
+                )])
+            })?;
+        if token.service == self.publisher.service() {
+            // What is committed here can be read here.
+            return if token.incarnation == self.publisher.incarnation_id() {
+                Ok(())
+            } else {
+                Err(expired())
+            };
+        }
+        let now = Instant::now();
+        let patience = deadline.map_or(PATIENCE, |deadline| {
+            (deadline.saturating_duration_since(now) * 4 / 5).min(PATIENCE)
+        });
+        let until = now + patience;
+        let mut progress = self.progress.clone();
+        loop {
+            progress.borrow_and_update();
+            match self.arrival(&token, &scope).await? {
+                Arrival::Here => return Ok(()),
+                Arrival::Expired => return Err(expired()),
+                Arrival::NotYet => {}
+            }
+            if Instant::now() >= until {
+                return Err(Error::Unavailable {
+                    reason: ErrorReason::NotYet,
+                    message: "the state asked for has not arrived yet".to_owned(),
+                    retry_after: Duration::from_millis(100),
+                });
+            }
+            let next = (Instant::now() + POLL).min(until);
+            tokio::select! {
+                changed = progress.changed() => if changed.is_err() {
+                    tokio::time::sleep_until(next).await;
+                },
+                () = tokio::time::sleep_until(next) => {}
+            }
+        }
+    }
+
+    async fn arrival(&self, token: &ConsistencyToken, scope: &Scope) -> Result<Arrival> {
+        let (filter, part) = match scope {
+            Scope::Debtor(part) => ("c.part = $2", *part),
+            Scope::All => ("c.part >= $2", 0),
+        };
+        let rows = self
+            .publisher
+            .db()
+            .query(
+                &format!(
+                    "SELECT c.incarnation, c.tx, c.ready, c.state, \
+                     (SELECT min(s.cause_tx) FROM feed_sweep s WHERE s.feed = c.feed AND s.part = c.part) \
+                     AS sweep_tx FROM feed_cursor c WHERE c.feed = $1 AND {filter}"
+                ),
+                vec![token.service.clone().into(), part.into()],
+            )
+            .await?;
+        let expected = match scope {
+            Scope::Debtor(_) => 1,
+            Scope::All => PARTITIONS,
+        };
+        let mut arrived = 0;
+        for row in &rows {
+            let live = column::<i64>(row, "ready")? == 1 && column::<String>(row, "state")? == "live";
+            if column::<String>(row, "incarnation")? != token.incarnation {
+                // A partition that is taking a snapshot may be on its way to the token's incarnation.
+                if live {
+                    return Ok(Arrival::Expired);
+                }
+                continue;
+            }
+            let tx: i64 = column(row, "tx")?;
+            let sweep: Option<i64> = column(row, "sweep_tx")?;
+            if live && token.tx < sweep.map_or(tx, |sweep| sweep.min(tx)) {
+                arrived += 1;
+            }
+        }
+        Ok(if arrived == expected {
+            Arrival::Here
+        } else {
+            Arrival::NotYet
+        })
+    }
+
+    /// Refuses if a change of the debtor could not be applied here.
+    ///
+    /// # Errors
+    /// `DEBTOR_PARKED`.
+    pub async fn not_parked(&self, creditor_id: &str, debtor_id: &str) -> Result<()> {
+        let row = self
+            .publisher
+            .db()
+            .query_one(
+                "SELECT 1 AS one FROM feed_parked WHERE creditor_id = $1 AND (debtor_id = $2 OR debtor_id = '')",
+                vec![creditor_id.into(), debtor_id.into()],
+            )
+            .await?;
+        if row.is_some() {
+            return Err(parked());
+        }
+        Ok(())
+    }
+}
+
+/// The error of a read about a parked debtor.
+#[must_use]
+pub fn parked() -> Error {
+    Error::precondition(
+        ErrorReason::DebtorParked,
+        "a change of this debtor could not be applied; an operator has been alerted",
+    )
+}
+
+fn expired() -> Error {
+    Error::precondition(
+        ErrorReason::TokenExpired,
+        "the consistency token belongs to a database that is no longer there; drop it",
+    )
+}

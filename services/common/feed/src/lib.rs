@@ -1,0 +1,35 @@
+//! Events and change feeds: the one mechanism that must be flawless.
+//!
+//! A state change and its events are one transaction ([`write`]), which takes its transaction id only after it holds
+//! the locks of everything it touches, so that per debtor the order of transaction ids is the order of commits. A feed
+//! reads below the transaction horizon ([`tailer`]), so nothing that commits late is ever passed over. A consumer
+//! ([`consume`]) applies a batch, its consequences and the new cursor in one transaction, which makes the effect exactly
+//! once. Because transactions are never split, a cursor is a single number: every transaction below it is contained.
+
+mod admin;
+pub mod consume;
+pub mod freshness;
+mod incarnation;
+pub mod key;
+mod retention;
+mod serve;
+pub mod snapshot;
+mod tailer;
+pub mod write;
+
+pub use admin::FeedAdmin;
+pub use consume::{Batch, Consumer, ConsumerSettings, Projection};
+pub use freshness::Freshness;
+pub use key::{PARTITIONS, partition};
+pub use mahnwerk_proto::common::v1::{Change, Position};
+pub use retention::{RETENTION, expire_events};
+pub use serve::FeedServer;
+pub use snapshot::{SnapshotRow, SnapshotSource};
+pub use tailer::{Tailer, timestamp};
+pub use write::{Begun, Cause, EntityType, Locks, NewEvent, OnceTx, Publisher, WriteTx, Written};
+
+/// The tables of this crate; every service that writes or consumes events applies it first.
+pub const MIGRATION: mahnwerk_runtime::db::Migration = mahnwerk_runtime::db::Migration {
+    name: "m20261121_000001_create_feed",
+    sql: include_str!("schema.sql"),
+};

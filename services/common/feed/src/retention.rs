@@ -1,0 +1,50 @@
+//! Retention: payloads of old events are emptied; headers stay as audit trail and timeline.
+
+use mahnwerk_runtime::{
+    clock::Micros,
+    db::{Sql, column},
+    error::Result,
+};
+
+use crate::{Locks, Publisher, WriteTx, tailer::background};
+
+/// How long payloads stay readable on the feed.
+pub const RETENTION: Micros = 14 * 24 * 3_600 * 1_000_000;
+
+/// Empties payloads of events recorded before `before`, at most `limit` in this call, and moves the oldest readable
+/// position first. Answers how many were emptied.
+///
+/// # Errors
+/// Those of the database.
+pub async fn expire_events(publisher: &Publisher, before: Micros, limit: i64) -> Result<u64> {
+    let tx = WriteTx::begin(publisher, Locks::none(), background("retention")).await?;
+    let row = tx
+        .query_one(
+            "SELECT max(seq) AS seq, max(tx) AS tx FROM (SELECT seq, tx FROM event \
+             WHERE recorded_at < $1 AND state IS NOT NULL ORDER BY seq LIMIT $2) AS old",
+            vec![before.into(), limit.into()],
+        )
+        .await?;
+    let (seq, last): (Option<i64>, Option<i64>) = match row {
+        Some(row) => (column(&row, "seq")?, column(&row, "tx")?),
+        None => (None, None),
+    };
+    let (Some(seq), Some(last)) = (seq, last) else {
+        tx.rollback().await?;
+        return Ok(0);
+    };
+    // Whoever reads from further back than this takes a new snapshot.
+    tx.execute_sql(
+        "UPDATE feed_retention SET retained_from = $1 WHERE retained_from < $1",
+        vec![(last + 1).into()],
+    )
+    .await?;
+    let emptied = tx
+        .execute_sql(
+            "UPDATE event SET state = NULL WHERE seq <= $1 AND recorded_at < $2 AND state IS NOT NULL",
+            vec![seq.into(), before.into()],
+        )
+        .await?;
+    tx.commit().await?;
+    Ok(emptied)
+}

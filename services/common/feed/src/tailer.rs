@@ -1,0 +1,399 @@
+//! Reading: one tailer per process reads below the horizon and serves every stream from a ring.
+//!
+//! Sequence numbers do not commit in order; a reader that trusts them loses changes for good. A transaction id below
+//! the snapshot's `xmin` belongs to a transaction that has ended, and no event can appear below it any more.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use mahnwerk_runtime::{
+    db::{Db, Sql, column},
+    error::{Error, Result},
+};
+use sea_orm::QueryResult;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Change, Position, Publisher,
+    key::PARTITIONS,
+    write::{Cause, MAX_EVENTS},
+};
+
+/// How often the database is asked when nothing wakes the tailer: what another replica writes is seen this late.
+const POLL: Duration = Duration::from_millis(25);
+
+/// How often the identity of the database is checked while serving.
+const IDENTITY_CHECK: Duration = Duration::from_secs(1);
+
+/// Events read at once. More than a transaction can have, so that at least one is read whole.
+const READ_LIMIT: usize = 2 * MAX_EVENTS;
+
+/// Events kept in memory for the streams; slower streams read from the database.
+const RING_EVENTS: usize = 20_000;
+
+/// Bytes kept in memory for the streams.
+const RING_BYTES: usize = 32 << 20;
+
+/// What the published feed contains of an upstream feed, per feed and partition.
+pub(crate) type Contained = BTreeMap<(String, i64), Position>;
+
+/// What all streams share.
+#[derive(Clone)]
+pub(crate) struct Head {
+    /// Everything below can be read.
+    pub horizon: i64,
+    /// The incarnation it belongs to.
+    pub incarnation: Arc<str>,
+    /// What the events below the horizon contain.
+    pub contained: Arc<Contained>,
+}
+
+#[derive(Default)]
+struct Ring {
+    /// Events with tx >= start are all here, up to the horizon.
+    start: i64,
+    events: VecDeque<Arc<Change>>,
+    bytes: usize,
+}
+
+/// The shared reader of a service's own feed.
+#[derive(Clone)]
+pub struct Tailer {
+    publisher: Publisher,
+    ring: Arc<RwLock<Ring>>,
+    head: watch::Sender<Head>,
+}
+
+/// Events in order, complete up to `until`.
+pub(crate) struct Read {
+    pub changes: Vec<Arc<Change>>,
+    pub until: i64,
+}
+
+/// The transaction horizon: everything below the first number has ended; the second is beyond everything begun.
+pub(crate) async fn horizon(db: &impl Sql, postgres: bool) -> Result<(i64, i64)>
+where
+    for<'a> &'a (): Send,
+{
+    let sql = if postgres {
+        "SELECT pg_snapshot_xmin(s)::text::bigint AS low, pg_snapshot_xmax(s)::text::bigint AS high \
+         FROM pg_current_snapshot() AS s"
+    } else {
+        "SELECT tx + 1 AS low, tx + 1 AS high FROM feed_counter"
+    };
+    let statement = sea_orm::Statement::from_string(
+        sea_orm::ConnectionTrait::get_database_backend(db.on()),
+        sql,
+    );
+    let row = sea_orm::ConnectionTrait::query_one_raw(db.on(), statement)
+        .await?
+        .ok_or_else(|| Error::internal("no snapshot"))?;
+    Ok((column(&row, "low")?, column(&row, "high")?))
+}
+
+impl Tailer {
+    /// Starts at the current horizon.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn open(publisher: Publisher) -> Result<Self> {
+        let (low, _) = horizon(publisher.db(), publisher.db().is_postgres()).await?;
+        let head = Head {
+            horizon: low,
+            incarnation: publisher.incarnation().id,
+            contained: Arc::default(),
+        };
+        let ring = Ring {
+            start: low,
+            ..Ring::default()
+        };
+        Ok(Self {
+            publisher,
+            ring: Arc::new(RwLock::new(ring)),
+            head: watch::Sender::new(head),
+        })
+    }
+
+    pub(crate) fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Head> {
+        self.head.subscribe()
+    }
+
+    /// Runs until `stop`. Errors of the database are logged and waited out.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut poll = tokio::time::interval(POLL);
+        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut identity = tokio::time::interval(IDENTITY_CHECK);
+        identity.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut lost = false;
+        loop {
+            let committed = self.publisher.committed().notified();
+            let mut check = lost;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = identity.tick() => check = true,
+                () = committed => {}
+                _ = poll.tick() => {}
+            }
+            let result = if check {
+                self.check_identity().await
+            } else {
+                Ok(())
+            };
+            let result = match result {
+                Ok(()) => self.advance().await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = &result
+                && !lost
+            {
+                tracing::warn!(error = %error, "the feed cannot be read; trying again");
+            }
+            lost = result.is_err();
+        }
+    }
+
+    async fn check_identity(&self) -> Result<()> {
+        if !self.publisher.check_incarnation().await? {
+            return Ok(());
+        }
+        let (low, _) = horizon(self.publisher.db(), self.publisher.db().is_postgres()).await?;
+        {
+            let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+            *ring = Ring {
+                start: low,
+                ..Ring::default()
+            };
+        }
+        self.head.send_replace(Head {
+            horizon: low,
+            incarnation: self.publisher.incarnation().id,
+            contained: Arc::default(),
+        });
+        Ok(())
+    }
+
+    /// Reads what has come below the horizon since the last time.
+    pub(crate) async fn advance(&self) -> Result<()> {
+        let db = self.publisher.db();
+        loop {
+            let from = self.head.borrow().horizon;
+            let (low, _) = horizon(db, db.is_postgres()).await?;
+            if low <= from {
+                return Ok(());
+            }
+            // Read before the events: a position may be stated only with or after the events it led to.
+            let contained = self.read_contained(low).await?;
+            let read = self.read_database(from, low).await?;
+            let complete = read.until == low;
+            self.push(read.changes, read.until);
+            self.head.send_modify(|head| {
+                head.horizon = read.until;
+                if complete {
+                    head.contained = Arc::new(contained);
+                }
+            });
+            if complete {
+                return Ok(());
+            }
+        }
+    }
+
+    fn push(&self, changes: Vec<Arc<Change>>, until: i64) {
+        let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        for change in changes {
+            ring.bytes += weight(&change);
+            ring.events.push_back(change);
+        }
+        while ring.events.len() > RING_EVENTS || ring.bytes > RING_BYTES {
+            let Some(first) = ring.events.pop_front() else {
+                break;
+            };
+            ring.bytes = ring.bytes.saturating_sub(weight(&first));
+            // The whole transaction has to go: the ring holds complete transactions only.
+            ring.start = first.tx + 1;
+            while ring
+                .events
+                .front()
+                .is_some_and(|next| next.tx == first.tx)
+            {
+                if let Some(next) = ring.events.pop_front() {
+                    ring.bytes = ring.bytes.saturating_sub(weight(&next));
+                }
+            }
+        }
+        if ring.events.is_empty() {
+            ring.start = ring.start.max(until);
+        }
+    }
+
+    /// Events from `from` on, below the horizon, at most a batch.
+    pub(crate) async fn read(&self, from: i64, horizon: i64) -> Result<Read> {
+        {
+            let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+            if from >= ring.start {
+                let first = ring.events.partition_point(|event| event.tx < from);
+                let mut changes: Vec<_> = ring
+                    .events
+                    .range(first..)
+                    .take_while(|event| event.tx < horizon)
+                    .take(READ_LIMIT)
+                    .cloned()
+                    .collect();
+                let until = whole_transactions(&mut changes, horizon);
+                return Ok(Read { changes, until });
+            }
+        }
+        self.read_database(from, horizon).await
+    }
+
+    async fn read_database(&self, from: i64, horizon: i64) -> Result<Read> {
+        let floor = self.publisher.incarnation().floor_seq;
+        let rows = self
+            .publisher
+            .db()
+            .query(
+                "SELECT seq, tx, part, creditor_id, debtor_id, entity, entity_id, version, traceparent, \
+                 recorded_at, deleted, state FROM event \
+                 WHERE tx >= $1 AND tx < $2 AND seq > $3 ORDER BY tx, seq LIMIT $4",
+                vec![
+                    from.into(),
+                    horizon.into(),
+                    floor.into(),
+                    i64::try_from(READ_LIMIT).unwrap_or(i64::MAX).into(),
+                ],
+            )
+            .await?;
+        let mut changes = rows
+            .iter()
+            .map(|row| self.change(row).map(Arc::new))
+            .collect::<Result<Vec<_>>>()?;
+        let until = whole_transactions(&mut changes, horizon);
+        Ok(Read { changes, until })
+    }
+
+    fn change(&self, row: &QueryResult) -> Result<Change> {
+        let entity: String = column(row, "entity")?;
+        let deleted: i64 = column(row, "deleted")?;
+        let state: Option<Vec<u8>> = column(row, "state")?;
+        if deleted == 0 && state.is_none() {
+            return Err(Error::CursorExpired);
+        }
+        Ok(Change {
+            seq: column(row, "seq")?,
+            tx: column(row, "tx")?,
+            partition: i32::try_from(column::<i64>(row, "part")?).unwrap_or(-1),
+            creditor_id: column(row, "creditor_id")?,
+            debtor_id: column(row, "debtor_id")?,
+            entity_id: column(row, "entity_id")?,
+            version: column(row, "version")?,
+            state: state.map(|value| prost_types::Any {
+                type_url: self.publisher.type_url(&entity).to_owned(),
+                value,
+            }),
+            entity,
+            record_time: Some(timestamp(column(row, "recorded_at")?)),
+            traceparent: column(row, "traceparent")?,
+        })
+    }
+
+    /// What the events below `horizon` contain of the upstream feeds: only from cursor rows whose own transaction is
+    /// below the horizon, and only up to before the oldest unfinished sweep. Where a row is above it, what was stated
+    /// before still holds.
+    async fn read_contained(&self, horizon: i64) -> Result<Contained> {
+        let rows = self
+            .publisher
+            .db()
+            .query(
+                "SELECT c.feed, c.part, c.incarnation, c.tx, c.row_tx, \
+                 (SELECT min(s.cause_tx) FROM feed_sweep s WHERE s.feed = c.feed AND s.part = c.part) AS sweep_tx \
+                 FROM feed_cursor c WHERE c.ready = 1 AND c.state = 'live'",
+                vec![],
+            )
+            .await?;
+        let before = self.head.borrow().contained.clone();
+        let mut contained = Contained::new();
+        for row in &rows {
+            let key = (column::<String>(row, "feed")?, column::<i64>(row, "part")?);
+            if column::<i64>(row, "row_tx")? >= horizon {
+                if let Some(position) = before.get(&key) {
+                    contained.insert(key, position.clone());
+                }
+                continue;
+            }
+            let tx: i64 = column(row, "tx")?;
+            let sweep: Option<i64> = column(row, "sweep_tx")?;
+            let position = Position {
+                incarnation: column(row, "incarnation")?,
+                tx: sweep.map_or(tx, |sweep| sweep.min(tx)),
+            };
+            contained.insert(key, position);
+        }
+        Ok(contained)
+    }
+
+    /// Milliseconds since the oldest open transaction of the cluster that has written something began.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn oldest_writer_ms(&self) -> Result<i64> {
+        oldest_writer_ms(self.publisher.db()).await
+    }
+}
+
+async fn oldest_writer_ms(db: &Db) -> Result<i64> {
+    if !db.is_postgres() {
+        return Ok(0);
+    }
+    let row = db
+        .query_one(
+            "SELECT coalesce((extract(epoch FROM max(clock_timestamp() - xact_start)) * 1000)::bigint, 0) AS ms \
+             FROM pg_stat_activity WHERE backend_xid IS NOT NULL",
+            vec![],
+        )
+        .await?;
+    row.map_or(Ok(0), |row| Ok(column(&row, "ms")?))
+}
+
+/// Cuts an incomplete last transaction off; says up to where the rest is complete.
+fn whole_transactions(changes: &mut Vec<Arc<Change>>, horizon: i64) -> i64 {
+    if changes.len() < READ_LIMIT {
+        return horizon;
+    }
+    let last = changes.last().map_or(horizon, |change| change.tx);
+    changes.retain(|change| change.tx < last);
+    last
+}
+
+fn weight(change: &Change) -> usize {
+    256 + change.state.as_ref().map_or(0, |state| state.value.len())
+}
+
+/// Microseconds since 1970 as a protobuf timestamp.
+#[must_use]
+pub fn timestamp(micros: i64) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: micros.div_euclid(1_000_000),
+        nanos: i32::try_from(micros.rem_euclid(1_000_000) * 1000).unwrap_or(0),
+    }
+}
+
+/// The cause of work that no caller asked for.
+pub(crate) fn background(name: &str) -> Cause {
+    Cause {
+        principal: name.to_owned(),
+        ..Cause::default()
+    }
+}
+
+/// All partitions.
+pub(crate) fn all_partitions() -> impl Iterator<Item = i64> {
+    0..PARTITIONS
+}

@@ -1,0 +1,578 @@
+//! Writing: the state change, its events and its consistency token, in one transaction.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::{Deref, DerefMut},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use mahnwerk_runtime::{
+    clock::SharedClock,
+    context::Call,
+    db::{Db, Rows, Sql, WriteTxn, column},
+    error::{Error, Result},
+    idempotency::{self, RequestKey},
+    ids::SharedIds,
+    token::ConsistencyToken,
+};
+use prost::Message;
+use sea_orm::Value;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::sync::Notify;
+
+use crate::{
+    incarnation::Incarnation,
+    key::{creditor_lock, debtor_lock, partition},
+};
+
+/// Most debtors that one transaction may touch; larger work goes in chunks.
+pub const MAX_DEBTORS: usize = 256;
+
+/// Most events of one transaction.
+pub const MAX_EVENTS: usize = 2_000;
+
+/// Every writer holds it shared; whoever gives the history a new identity takes it exclusively. "mahnfeed" in ASCII.
+pub(crate) const HISTORY_LOCK: i64 = 0x6d61_686e_6665_6564;
+
+/// The wire type of an entity on the feed.
+#[derive(Clone, Copy, Debug)]
+pub struct EntityType {
+    /// Name of the entity, for example `debtor`.
+    pub entity: &'static str,
+    /// Type of its state, for example `type.googleapis.com/mahnwerk.registry.v1.Debtor`.
+    pub type_url: &'static str,
+}
+
+/// The writing side of a service's feed. Cheap to clone.
+#[derive(Clone)]
+pub struct Publisher(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    service: &'static str,
+    entities: &'static [EntityType],
+    clock: SharedClock,
+    ids: SharedIds,
+    incarnation: RwLock<Incarnation>,
+    committed: Notify,
+}
+
+/// Who or what causes a write.
+#[derive(Clone, Debug, Default)]
+pub struct Cause {
+    /// The caller, or the name of the background work.
+    pub principal: String,
+    /// The request id; empty if there is none.
+    pub request_id: String,
+    /// W3C trace context; empty if there is none.
+    pub traceparent: String,
+}
+
+impl From<&Call> for Cause {
+    fn from(call: &Call) -> Self {
+        Self {
+            principal: call.principal.clone(),
+            request_id: call.request_id.clone(),
+            traceparent: call.traceparent.clone(),
+        }
+    }
+}
+
+/// What a transaction touches. All locks are taken at once, in one order for everybody, before anything else.
+#[derive(Clone, Debug, Default)]
+pub struct Locks {
+    creditors: BTreeMap<String, bool>,
+    debtors: BTreeSet<(String, String)>,
+}
+
+impl Locks {
+    /// Nothing: for work that writes no events.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// A creditor as a whole.
+    #[must_use]
+    pub fn creditor(creditor_id: &str) -> Self {
+        let mut locks = Self::default();
+        locks.add_creditor(creditor_id);
+        locks
+    }
+
+    /// One debtor.
+    #[must_use]
+    pub fn debtor(creditor_id: &str, debtor_id: &str) -> Self {
+        let mut locks = Self::default();
+        locks.add_debtor(creditor_id, debtor_id);
+        locks
+    }
+
+    /// Debtors of one creditor.
+    pub fn debtors<'a>(creditor_id: &str, debtor_ids: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut locks = Self::default();
+        for debtor_id in debtor_ids {
+            locks.add_debtor(creditor_id, debtor_id);
+        }
+        locks
+    }
+
+    /// Adds a creditor as a whole.
+    pub fn add_creditor(&mut self, creditor_id: &str) {
+        self.creditors.insert(creditor_id.to_owned(), true);
+    }
+
+    /// Adds a debtor.
+    pub fn add_debtor(&mut self, creditor_id: &str, debtor_id: &str) {
+        self.creditors
+            .entry(creditor_id.to_owned())
+            .or_insert(false);
+        self.debtors
+            .insert((creditor_id.to_owned(), debtor_id.to_owned()));
+    }
+
+    fn covers(&self, creditor_id: &str, debtor_id: &str) -> bool {
+        self.creditors.get(creditor_id).is_some_and(|exclusive| {
+            *exclusive
+                || self
+                    .debtors
+                    .contains(&(creditor_id.to_owned(), debtor_id.to_owned()))
+        })
+    }
+
+    /// Lock keys with their mode (1 = exclusive): creditors first, then debtors, ascending within each.
+    fn keys(&self) -> (Vec<i64>, Vec<i64>) {
+        let mut creditors: Vec<_> = self
+            .creditors
+            .iter()
+            .map(|(creditor_id, exclusive)| (creditor_lock(creditor_id), i64::from(*exclusive)))
+            .collect();
+        creditors.sort_unstable();
+        let mut debtors: Vec<_> = self
+            .debtors
+            .iter()
+            .map(|(creditor_id, debtor_id)| (debtor_lock(creditor_id, debtor_id), 1))
+            .collect();
+        debtors.sort_unstable();
+        creditors.into_iter().chain(debtors).unzip()
+    }
+}
+
+/// An event to be written.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// The creditor.
+    pub creditor_id: String,
+    /// The debtor; empty for a fact of the creditor.
+    pub debtor_id: String,
+    /// One of the service's [`EntityType`]s.
+    pub entity: &'static str,
+    /// Key within the creditor.
+    pub entity_id: String,
+    /// Version after the change.
+    pub version: i64,
+    /// What was done, for the timeline.
+    pub action: &'static str,
+    /// The creditor's business date as a day number.
+    pub business_date: Option<i64>,
+    /// The full new state, encoded; `None` if the entity was deleted.
+    pub state: Option<Vec<u8>>,
+}
+
+impl NewEvent {
+    /// The full new state of an entity.
+    #[must_use]
+    pub fn encode(state: &impl Message) -> Option<Vec<u8>> {
+        Some(state.encode_to_vec())
+    }
+}
+
+/// The answer of a write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written<R> {
+    /// What the use case answers.
+    pub response: R,
+    /// The consistency token.
+    pub consistency_token: String,
+}
+
+/// The beginning of a write with a request id.
+pub enum Begun<R> {
+    /// It was done before; this is what it answered.
+    Replayed(Written<R>),
+    /// It is new: do the work in the transaction, then [`OnceTx::finish`].
+    Fresh(OnceTx),
+}
+
+impl Publisher {
+    /// Opens the feed of a database for writing, and gives its history a new identity if the database was restored,
+    /// failed over or is new.
+    ///
+    /// # Errors
+    /// If the database cannot be reached or the schema is missing.
+    pub async fn open(
+        db: Db,
+        service: &'static str,
+        entities: &'static [EntityType],
+        clock: SharedClock,
+        ids: SharedIds,
+    ) -> Result<Self> {
+        let incarnation = Incarnation::check(&db, &ids).await?;
+        Ok(Self(Arc::new(Inner {
+            db,
+            service,
+            entities,
+            clock,
+            ids,
+            incarnation: RwLock::new(incarnation),
+            committed: Notify::new(),
+        })))
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    /// The service.
+    #[must_use]
+    pub fn service(&self) -> &'static str {
+        self.0.service
+    }
+
+    /// The clock of the process.
+    #[must_use]
+    pub fn clock(&self) -> &SharedClock {
+        &self.0.clock
+    }
+
+    /// The id source of the process.
+    #[must_use]
+    pub fn ids(&self) -> &SharedIds {
+        &self.0.ids
+    }
+
+    /// Wakes when a transaction of this process committed.
+    pub(crate) fn committed(&self) -> &Notify {
+        &self.0.committed
+    }
+
+    pub(crate) fn type_url(&self, entity: &str) -> &'static str {
+        self.0
+            .entities
+            .iter()
+            .find(|each| each.entity == entity)
+            .map_or("", |each| each.type_url)
+    }
+
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.0
+            .incarnation
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The identity of the database's history, as it stands in consistency tokens.
+    #[must_use]
+    pub fn incarnation_id(&self) -> String {
+        self.incarnation().id.to_string()
+    }
+
+    /// Checks the identity of the database again; says whether it has changed.
+    pub(crate) async fn check_incarnation(&self) -> Result<bool> {
+        let checked = Incarnation::check(&self.0.db, &self.0.ids).await?;
+        Ok(self.adopt(checked))
+    }
+
+    /// Gives the history a new identity.
+    pub(crate) async fn reset(&self) -> Result<String> {
+        let renewed = Incarnation::renew(&self.0.db, &self.0.ids).await?;
+        let id = renewed.id.to_string();
+        self.adopt(renewed);
+        Ok(id)
+    }
+
+    fn adopt(&self, incarnation: Incarnation) -> bool {
+        let mut current = self
+            .0
+            .incarnation
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let changed = current.id != incarnation.id;
+        *current = incarnation;
+        changed
+    }
+
+    /// Begins a write that is done once per request id: the locks come first, so identical calls queue up and all but
+    /// the first find the answer stored.
+    ///
+    /// # Errors
+    /// `RequestIdReused` if the request id was used with another `command`; those of [`WriteTx::begin`].
+    pub async fn begin_once<C: Serialize, R: DeserializeOwned>(
+        &self,
+        call: &Call,
+        method: &'static str,
+        creditor_id: &str,
+        request_id: &str,
+        command: &C,
+        locks: Locks,
+    ) -> Result<Begun<R>> {
+        let key = RequestKey {
+            principal: call.principal.clone(),
+            creditor_id: creditor_id.to_owned(),
+            method,
+            request_id: request_id.to_owned(),
+        };
+        let digest = idempotency::digest(command)?;
+        let cause = Cause {
+            request_id: request_id.to_owned(),
+            ..Cause::from(call)
+        };
+        let tx = WriteTx::begin(self, locks, cause).await?;
+        if let Some(written) = idempotency::stored(&tx.txn, &key, &digest).await? {
+            return Ok(Begun::Replayed(written));
+        }
+        Ok(Begun::Fresh(OnceTx { tx, key, digest }))
+    }
+}
+
+/// A transaction that may write state and events.
+pub struct WriteTx {
+    publisher: Publisher,
+    pub(crate) txn: WriteTxn,
+    locks: Locks,
+    cause: Cause,
+    tx: i64,
+    incarnation: String,
+    recorded_at: i64,
+    events: usize,
+}
+
+impl WriteTx {
+    /// Begins: takes all locks, then the transaction id. Nothing before may write.
+    ///
+    /// # Errors
+    /// `Contention` if a lock cannot be had in time; `Internal` if there are too many keys.
+    pub async fn begin(publisher: &Publisher, locks: Locks, cause: Cause) -> Result<Self> {
+        if locks.debtors.len() > MAX_DEBTORS {
+            return Err(Error::internal(format!(
+                "{} debtors in one transaction",
+                locks.debtors.len()
+            )));
+        }
+        let db = publisher.db();
+        let txn = db.begin_write().await?;
+        let row = if db.is_postgres() {
+            let (keys, modes) = locks.keys();
+            txn.execute_sql(
+                "SELECT pg_advisory_xact_lock_shared($1)::text UNION ALL \
+                 SELECT CASE WHEN mode = 1 THEN pg_advisory_xact_lock(key)::text \
+                 ELSE pg_advisory_xact_lock_shared(key)::text END \
+                 FROM unnest($2::bigint[], $3::bigint[]) AS u(key, mode)",
+                vec![HISTORY_LOCK.into(), keys.into(), modes.into()],
+            )
+            .await?;
+            txn.query_one(
+                "SELECT CASE WHEN pg_current_xact_id_if_assigned() IS NULL \
+                 THEN pg_current_xact_id()::text::bigint END AS tx, \
+                 (SELECT incarnation FROM feed_incarnation) AS incarnation",
+                vec![],
+            )
+            .await?
+        } else {
+            txn.query_one(
+                "UPDATE feed_counter SET tx = tx + 1 \
+                 RETURNING tx, (SELECT incarnation FROM feed_incarnation) AS incarnation",
+                vec![],
+            )
+            .await?
+        };
+        let row = row.ok_or_else(|| Error::internal("no transaction id"))?;
+        let tx = column::<Option<i64>>(&row, "tx")?
+            .ok_or_else(|| Error::internal("transaction id assigned before the locks were held"))?;
+        let incarnation = column::<Option<String>>(&row, "incarnation")?
+            .ok_or_else(|| Error::internal("the feed has no incarnation"))?;
+        Ok(Self {
+            recorded_at: publisher.clock().now(),
+            publisher: publisher.clone(),
+            txn,
+            locks,
+            cause,
+            tx,
+            incarnation,
+            events: 0,
+        })
+    }
+
+    /// The transaction id.
+    #[must_use]
+    pub fn id(&self) -> i64 {
+        self.tx
+    }
+
+    /// System time at the beginning of the transaction, for everything that it records.
+    #[must_use]
+    pub fn recorded_at(&self) -> i64 {
+        self.recorded_at
+    }
+
+    /// A new identifier.
+    #[must_use]
+    pub fn new_id(&self) -> String {
+        self.publisher.ids().next().to_string()
+    }
+
+    /// Adds trace context of what caused the work, where the transaction itself has none.
+    pub fn set_traceparent(&mut self, traceparent: &str) {
+        traceparent.clone_into(&mut self.cause.traceparent);
+    }
+
+    /// Appends events, in order.
+    ///
+    /// # Errors
+    /// `Internal` if an event concerns something that is not locked, or there are too many.
+    pub async fn append(&mut self, events: Vec<NewEvent>) -> Result<()> {
+        self.events += events.len();
+        if self.events > MAX_EVENTS {
+            return Err(Error::internal(format!(
+                "{} events in one transaction",
+                self.events
+            )));
+        }
+        if let Some(event) = events
+            .iter()
+            .find(|event| !self.locks.covers(&event.creditor_id, &event.debtor_id))
+        {
+            return Err(Error::internal(format!(
+                "event of {} written without its lock",
+                event.entity
+            )));
+        }
+        let count = events.len();
+        let mut rows = Rows::new()
+            .int(
+                "part",
+                events
+                    .iter()
+                    .map(|event| partition(&event.creditor_id, &event.debtor_id)),
+            )
+            .text("creditor_id", events.iter().map(|event| &event.creditor_id))
+            .text("debtor_id", events.iter().map(|event| &event.debtor_id))
+            .text("entity", events.iter().map(|event| event.entity))
+            .text("entity_id", events.iter().map(|event| &event.entity_id))
+            .int("version", events.iter().map(|event| event.version))
+            .text("action", events.iter().map(|event| event.action))
+            .opt_int("business_date", events.iter().map(|event| event.business_date))
+            .int(
+                "deleted",
+                events.iter().map(|event| i64::from(event.state.is_none())),
+            );
+        rows = rows.opt_bytes("state", events.into_iter().map(|event| event.state));
+        let values: Vec<Value> = vec![
+            self.tx.into(),
+            self.cause.principal.clone().into(),
+            self.cause.request_id.clone().into(),
+            self.cause.traceparent.clone().into(),
+            self.recorded_at.into(),
+        ];
+        let inserted = self
+            .txn
+            .execute_rows(rows, values, |table, n| {
+                format!(
+                    "INSERT INTO event (tx, part, creditor_id, debtor_id, entity, entity_id, version, action, \
+                     principal, request_id, traceparent, recorded_at, business_date, deleted, state) \
+                     SELECT ${n}, r.part, r.creditor_id, r.debtor_id, r.entity, r.entity_id, r.version, r.action, \
+                     ${}, ${}, ${}, ${}, r.business_date, r.deleted, r.state FROM {table} AS r",
+                    n + 1,
+                    n + 2,
+                    n + 3,
+                    n + 4
+                )
+            })
+            .await?;
+        if inserted != count as u64 {
+            return Err(Error::internal("not every event was written"));
+        }
+        Ok(())
+    }
+
+    /// Commits, and wakes the tailer.
+    ///
+    /// # Errors
+    /// If the commit fails.
+    pub async fn commit(self) -> Result<String> {
+        let token = ConsistencyToken {
+            service: self.publisher.service().to_owned(),
+            incarnation: self.incarnation,
+            tx: self.tx,
+        };
+        self.txn.commit().await?;
+        self.publisher.committed().notify_waiters();
+        Ok(token.encode())
+    }
+
+    /// Rolls back.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub async fn rollback(self) -> Result<()> {
+        self.txn.rollback().await
+    }
+}
+
+impl Sql for WriteTx {
+    fn on(&self) -> &(impl sea_orm::ConnectionTrait + Sync) {
+        self.txn.on()
+    }
+}
+
+/// A [`WriteTx`] that remembers its answer under a request id.
+pub struct OnceTx {
+    tx: WriteTx,
+    key: RequestKey,
+    digest: String,
+}
+
+impl OnceTx {
+    /// Stores the answer and commits.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn finish<R: Serialize>(self, response: R) -> Result<Written<R>> {
+        let token = ConsistencyToken {
+            service: self.tx.publisher.service().to_owned(),
+            incarnation: self.tx.incarnation.clone(),
+            tx: self.tx.tx,
+        };
+        let written = Written {
+            response,
+            consistency_token: token.encode(),
+        };
+        idempotency::store(
+            &self.tx.txn,
+            &self.key,
+            &self.digest,
+            &written,
+            self.tx.recorded_at,
+        )
+        .await?;
+        self.tx.commit().await?;
+        Ok(written)
+    }
+}
+
+impl Deref for OnceTx {
+    type Target = WriteTx;
+
+    fn deref(&self) -> &WriteTx {
+        &self.tx
+    }
+}
+
+impl DerefMut for OnceTx {
+    fn deref_mut(&mut self) -> &mut WriteTx {
+        &mut self.tx
+    }
+}

@@ -1,0 +1,213 @@
+//! Settings: what every service has in common, and how they are read.
+
+mod load;
+mod redact;
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+pub use crate::db::DatabaseSettings;
+use crate::error::Violation;
+pub use load::{ConfigError, Problem, load, process_environment};
+pub use redact::redacted;
+
+/// Exit code of a program whose configuration is wrong (`EX_USAGE`).
+pub const EXIT_BAD_CONFIG: u8 = 64;
+
+/// The settings of a service. Every struct in it has `#[serde(default)]`; the common ones are fields with the names
+/// `api`, `ops`, `database`, `log` and `shutdown`, best by `#[serde(flatten)]` of [`CommonSettings`].
+pub trait Settings: Serialize + DeserializeOwned + Default + Send + 'static {
+    /// The settings every service has.
+    fn common(&self) -> &CommonSettings;
+
+    /// Everything that is wrong with the values, the common ones included.
+    fn validate(&self) -> Vec<Violation> {
+        self.common().validate()
+    }
+}
+
+/// What every service needs to be told.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CommonSettings {
+    /// The gRPC listener.
+    pub api: ApiSettings,
+    /// The listener for probes and metrics.
+    pub ops: OpsSettings,
+    /// The database.
+    pub database: DatabaseSettings,
+    /// The log.
+    pub log: LogSettings,
+    /// How to stop.
+    pub shutdown: ShutdownSettings,
+}
+
+impl Settings for CommonSettings {
+    fn common(&self) -> &CommonSettings {
+        self
+    }
+
+    fn validate(&self) -> Vec<Violation> {
+        Self::validate(self)
+    }
+}
+
+/// The gRPC listener.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ApiSettings {
+    /// Address; must be loopback. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Largest message received, in bytes, 64 KiB to 64 MiB.
+    pub max_message_bytes: usize,
+    /// Unary calls worked on at once, and as many streams, 1 to 100,000; what is above is refused with
+    /// `RESOURCE_EXHAUSTED`. Too few: refusals under load. Too many: everything gets slow before anything is refused.
+    pub max_concurrent_requests: usize,
+    /// Whether the server describes itself (gRPC reflection).
+    pub reflection: bool,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            max_message_bytes: crate::server::MAX_MESSAGE_BYTES,
+            max_concurrent_requests: 1_024,
+            reflection: true,
+        }
+    }
+}
+
+/// The plaintext listener for probes and metrics.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OpsSettings {
+    /// Address; port 0 takes a free one.
+    pub listen: SocketAddr,
+}
+
+impl Default for OpsSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        }
+    }
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object per line.
+    #[default]
+    Json,
+    /// For people.
+    Text,
+}
+
+/// The log, which goes to standard error.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogSettings {
+    /// What is logged, for example `info` or `info,mahnwerk_feed=debug`. Libraries never say more than info.
+    pub filter: String,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self {
+            filter: "info".to_owned(),
+            format: LogFormat::Json,
+        }
+    }
+}
+
+/// How to stop.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ShutdownSettings {
+    /// From "not ready" to "accepts no connection", in milliseconds, at most 60,000: as long as load balancers need
+    /// to notice. Too short: callers meet a closed port.
+    pub drain_delay_ms: u64,
+    /// Longest time for calls to end after that, in milliseconds, at most 600,000.
+    pub grace_ms: u64,
+}
+
+impl Default for ShutdownSettings {
+    fn default() -> Self {
+        Self {
+            drain_delay_ms: 0,
+            grace_ms: 20_000,
+        }
+    }
+}
+
+impl CommonSettings {
+    /// Everything that is wrong with the values.
+    #[must_use]
+    pub fn validate(&self) -> Vec<Violation> {
+        let mut wrong = Vec::new();
+        if !self.api.listen.ip().is_loopback() {
+            wrong.push(Violation::new(
+                "api.listen",
+                format!(
+                    "{} is not a loopback address, and there is no authentication yet that would make it safe to \
+                     listen elsewhere; use 127.0.0.1 or [::1]",
+                    self.api.listen
+                ),
+            ));
+        }
+        let mut within = |key: &str, value: u64, range: std::ops::RangeInclusive<u64>| {
+            if !range.contains(&value) {
+                let (low, high) = range.into_inner();
+                wrong.push(Violation::new(key, format!("must be {low} to {high}")));
+            }
+        };
+        let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+        within(
+            "api.max_message_bytes",
+            size(self.api.max_message_bytes),
+            65_536..=67_108_864,
+        );
+        within(
+            "api.max_concurrent_requests",
+            size(self.api.max_concurrent_requests),
+            1..=100_000,
+        );
+        within(
+            "database.max_connections",
+            u64::from(self.database.max_connections),
+            2..=500,
+        );
+        within(
+            "database.acquire_timeout_ms",
+            self.database.acquire_timeout_ms,
+            10..=60_000,
+        );
+        within(
+            "shutdown.drain_delay_ms",
+            self.shutdown.drain_delay_ms,
+            0..=60_000,
+        );
+        within("shutdown.grace_ms", self.shutdown.grace_ms, 0..=600_000);
+        if !["sqlite:", "postgres:", "postgresql:"]
+            .iter()
+            .any(|scheme| self.database.url.starts_with(scheme))
+        {
+            wrong.push(Violation::new(
+                "database.url",
+                "must be sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/DATABASE",
+            ));
+        }
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.filter) {
+            wrong.push(Violation::new("log.filter", error.to_string()));
+        }
+        wrong
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! Ready means: the schema has everything this program knows, and the database answers.
+
+use std::time::Duration;
+
+use opentelemetry::{KeyValue, metrics::Gauge};
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use super::ServiceSpec;
+use crate::{
+    db::{Db, Migrations},
+    error::Result,
+    telemetry::{self, names},
+};
+
+/// How often the database is asked.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest a check may take.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the database may be away before the service says that it is not ready. Shorter, and a failover of the
+/// database would take every replica out of service at once; calls answer `UNAVAILABLE` meanwhile.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whether a service is ready, and if not, why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Ready,
+    /// The program to run, and what it would apply.
+    MigrationsMissing(String),
+    DatabaseAway,
+    Draining,
+}
+
+impl State {
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Ready => "ready".to_owned(),
+            Self::MigrationsMissing(text) => format!("not ready: {text}"),
+            Self::DatabaseAway => "not ready: the database cannot be reached".to_owned(),
+            Self::Draining => "not ready: shutting down".to_owned(),
+        }
+    }
+}
+
+/// Finds out again and again whether the service is ready, and tells health.
+pub(super) struct Monitor {
+    service: &'static str,
+    db: Db,
+    migrations: Migrations,
+    grpc_names: Vec<&'static str>,
+    health: HealthReporter,
+    state: watch::Sender<State>,
+    reached: Instant,
+    gauge: Gauge<u64>,
+}
+
+impl Monitor {
+    /// A monitor that has checked once.
+    pub(super) async fn new(spec: &ServiceSpec, health: HealthReporter) -> Self {
+        let monitor = Self {
+            service: spec.name,
+            db: spec.db.clone(),
+            migrations: spec.migrations.clone(),
+            grpc_names: spec.grpc_names.clone(),
+            health,
+            state: watch::Sender::new(State::DatabaseAway),
+            reached: Instant::now(),
+            gauge: telemetry::meter()
+                .u64_gauge(names::READY)
+                .with_description("1 while the service is ready")
+                .build(),
+        };
+        let found = monitor.check().await;
+        monitor
+            .become_state(next_state(self::State::DatabaseAway, found, PATIENCE))
+            .await;
+        monitor
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    /// Checks until told to stop; says "not serving" as its last act.
+    pub(super) async fn run(mut self, draining: CancellationToken) {
+        let mut ticks = tokio::time::interval(CHECK_INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = draining.cancelled() => break,
+                _ = ticks.tick() => {}
+            }
+            let found = tokio::select! {
+                () = draining.cancelled() => break,
+                found = self.check() => found,
+            };
+            if found.is_some() {
+                self.reached = Instant::now();
+            }
+            let before = self.state.borrow().clone();
+            self.become_state(next_state(before, found, self.reached.elapsed()))
+                .await;
+        }
+        self.become_state(State::Draining).await;
+    }
+
+    /// `None` if the database did not answer.
+    async fn check(&self) -> Option<State> {
+        let missing = tokio::time::timeout(CHECK_TIMEOUT, self.migrations.missing(&self.db)).await;
+        let missing: Vec<&str> = missing.map_or_else(|_| None, Result::ok)?;
+        Some(if missing.is_empty() {
+            State::Ready
+        } else {
+            State::MigrationsMissing(format!(
+                "migrations are missing, run `mahnwerk-{} migrate`: {}",
+                self.service,
+                missing.join(", ")
+            ))
+        })
+    }
+
+    async fn become_state(&self, state: State) {
+        let ready = state == State::Ready;
+        self.gauge.record(
+            u64::from(ready),
+            &[KeyValue::new(names::SERVICE, self.service)],
+        );
+        let changed = self.state.send_if_modified(|current| {
+            let changed = *current != state;
+            *current = state.clone();
+            changed
+        });
+        let status = if ready {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        // The empty name stands for the server as a whole.
+        for name in std::iter::once("").chain(self.grpc_names.iter().copied()) {
+            self.health.set_service_status(name, status).await;
+        }
+        if changed {
+            tracing::info!(service = self.service, state = state.text(), "readiness");
+        }
+    }
+}
+
+/// What to be after a check. A database that is away for a moment changes nothing.
+fn next_state(before: State, found: Option<State>, since_reached: Duration) -> State {
+    match found {
+        Some(state) => state,
+        None if since_reached >= PATIENCE => State::DatabaseAway,
+        None => before,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_database_turns_readiness_off_after_thirty_seconds_and_not_before() {
+        let after = |seconds| next_state(State::Ready, None, Duration::from_secs(seconds));
+        assert_eq!(after(29), State::Ready);
+        assert_eq!(after(30), State::DatabaseAway);
+        assert_eq!(
+            next_state(State::DatabaseAway, Some(State::Ready), Duration::ZERO),
+            State::Ready
+        );
+    }
+}

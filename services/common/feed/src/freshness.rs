@@ -116,12 +116,16 @@ impl Freshness {
         let mut progress = self.progress.clone();
         loop {
             progress.borrow_and_update();
-            match self.arrival(&token, &scope).await? {
-                Arrival::Here => return Ok(()),
-                Arrival::Expired => return Err(expired()),
-                Arrival::NotYet => {}
+            let arrival = self.arrival(&token, &scope).await?;
+            if matches!(arrival, Arrival::Here) {
+                return Ok(());
             }
             if Instant::now() >= until {
+                // Incarnations have no order: another one than ours may be the one we are about to learn of, so only
+                // time can tell that it is an old one.
+                if matches!(arrival, Arrival::Expired) {
+                    return Err(expired());
+                }
                 return Err(Error::Unavailable {
                     reason: ErrorReason::NotYet,
                     message: "the state asked for has not arrived yet".to_owned(),

@@ -46,5 +46,6 @@ pub async fn expire_events(publisher: &Publisher, before: Micros, limit: i64) ->
         )
         .await?;
     tx.commit().await?;
+    publisher.check_incarnation().await?;
     Ok(emptied)
 }

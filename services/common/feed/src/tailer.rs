@@ -142,15 +142,7 @@ impl Tailer {
                 () = committed => {}
                 _ = poll.tick() => {}
             }
-            let result = if check {
-                self.check_identity().await
-            } else {
-                Ok(())
-            };
-            let result = match result {
-                Ok(()) => self.advance().await,
-                Err(error) => Err(error),
-            };
+            let result = self.step(check).await;
             if let Err(error) = &result
                 && !lost
             {
@@ -160,10 +152,18 @@ impl Tailer {
         }
     }
 
-    async fn check_identity(&self) -> Result<()> {
-        if !self.publisher.check_incarnation().await? {
-            return Ok(());
+    async fn step(&self, check_identity: bool) -> Result<()> {
+        if check_identity {
+            self.publisher.check_incarnation().await?;
         }
+        if self.publisher.incarnation().id != self.head.borrow().incarnation {
+            self.begin_again().await?;
+        }
+        self.advance().await
+    }
+
+    /// Nothing that was read under another incarnation counts any more.
+    async fn begin_again(&self) -> Result<()> {
         let (low, _) = horizon(self.publisher.db(), self.publisher.db().is_postgres()).await?;
         {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);

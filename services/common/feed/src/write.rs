@@ -280,10 +280,11 @@ impl Publisher {
         self.incarnation().id.to_string()
     }
 
-    /// Checks the identity of the database again; says whether it has changed.
-    pub(crate) async fn check_incarnation(&self) -> Result<bool> {
+    /// Checks the identity of the database again.
+    pub(crate) async fn check_incarnation(&self) -> Result<()> {
         let checked = Incarnation::check(&self.0.db, &self.0.ids).await?;
-        Ok(self.adopt(checked))
+        self.adopt(checked);
+        Ok(())
     }
 
     /// Gives the history a new identity.
@@ -294,15 +295,12 @@ impl Publisher {
         Ok(id)
     }
 
-    fn adopt(&self, incarnation: Incarnation) -> bool {
-        let mut current = self
+    fn adopt(&self, incarnation: Incarnation) {
+        *self
             .0
             .incarnation
             .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let changed = current.id != incarnation.id;
-        *current = incarnation;
-        changed
+            .unwrap_or_else(PoisonError::into_inner) = incarnation;
     }
 
     /// Begins a write that is done once per request id: the locks come first, so identical calls queue up and all but

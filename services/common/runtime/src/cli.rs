@@ -1,8 +1,8 @@
 //! The command line of a service's own program: `serve`, `migrate`, `check-config`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{
     config::{self, EXIT_BAD_CONFIG, Settings},
@@ -49,6 +49,16 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+fn parse(
+    name: &str,
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<Cli, clap::Error> {
+    let matches = Cli::command()
+        .name(format!("mahnwerk-{name}"))
+        .try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
+}
+
 /// The `main` of the service `name` (for example `registry`), whose program is called `mahnwerk-registry`. `serve`
 /// runs the service until the given [`Shutdown`]; logs, traces and metrics have been started before.
 ///
@@ -59,7 +69,7 @@ where
     F: FnOnce(S, Shutdown) -> R,
     R: Future<Output = Result<()>>,
 {
-    let Cli { command, sources } = match Cli::try_parse() {
+    let Cli { command, sources } = match parse(name, std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -132,4 +142,32 @@ where
     }
     telemetry.shutdown().await;
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn settings_may_stand_before_or_after_the_command() {
+        for arguments in [
+            ["x", "--set", "a.b=c=d", "serve", "--config", "f.toml"],
+            ["x", "serve", "--config", "f.toml", "--set", "a.b=c=d"],
+        ] {
+            let cli = parse("sample", arguments).unwrap();
+            assert!(matches!(cli.command, Command::Serve));
+            assert_eq!(cli.sources.config, Some(PathBuf::from("f.toml")));
+            assert_eq!(
+                cli.sources.overrides,
+                [("a.b".to_owned(), "c=d".to_owned())]
+            );
+        }
+        assert!(parse("sample", ["x", "serve", "--set", "novalue"]).is_err());
+        assert!(parse("sample", ["x"]).is_err());
+    }
 }

@@ -27,7 +27,11 @@ pub async fn rows_suite(db: &Db) -> Result<()> {
     let rows = difficult_rows();
     assert_eq!(insert(db, &rows).await?, rows.len() as u64);
     assert_eq!(read(db).await?, rows, "what was written is what is read");
-    assert_eq!(insert(db, &rows).await?, 0, "conflicting rows are left alone");
+    assert_eq!(
+        insert(db, &rows).await?,
+        0,
+        "conflicting rows are left alone"
+    );
 
     update_from(db).await?;
     nothing_without_rows(db).await?;
@@ -40,8 +44,18 @@ fn difficult_rows() -> Vec<Row> {
         (i64::MIN, text(""), Some(0), Some(vec![])),
         (-1, None, Some(-1), None),
         (0, text("null"), None, Some(vec![0])),
-        (1, text("Müller & Söhne 日本 🏦 ' \" \\ { } , %"), Some(i64::MAX), Some((0..=255).collect())),
-        (2, text("a\n\tb"), Some(i64::MIN + 1), Some(b"null".to_vec())),
+        (
+            1,
+            text("Müller & Söhne 日本 🏦 ' \" \\ { } , %"),
+            Some(i64::MAX),
+            Some((0..=255).collect()),
+        ),
+        (
+            2,
+            text("a\n\tb"),
+            Some(i64::MIN + 1),
+            Some(b"null".to_vec()),
+        ),
         (3, text("NULL"), Some(1 << 53), Some(vec![0xff; 3])),
         (4, text("007"), Some((1 << 53) + 1), None),
         (i64::MAX, text("true"), None, Some(vec![0x5c])),
@@ -71,18 +85,21 @@ async fn insert(db: &Db, rows: &[Row]) -> Result<u64> {
 }
 
 async fn read(db: &Db) -> Result<Vec<Row>> {
-    db.query("SELECT id, name, amount, content FROM rows_suite ORDER BY id", vec![])
-        .await?
-        .iter()
-        .map(|row| {
-            Ok((
-                column(row, "id")?,
-                column(row, "name")?,
-                column(row, "amount")?,
-                column(row, "content")?,
-            ))
-        })
-        .collect()
+    db.query(
+        "SELECT id, name, amount, content FROM rows_suite ORDER BY id",
+        vec![],
+    )
+    .await?
+    .iter()
+    .map(|row| {
+        Ok((
+            column(row, "id")?,
+            column(row, "name")?,
+            column(row, "amount")?,
+            column(row, "content")?,
+        ))
+    })
+    .collect()
 }
 
 async fn update_from(db: &Db) -> Result<()> {

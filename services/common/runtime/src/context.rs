@@ -25,21 +25,25 @@ pub struct Call {
 }
 
 impl Call {
-    /// The call that `request` belongs to.
+    /// The call that `request` belongs to; by `unknown` if it did not come through the server.
     #[must_use]
     pub fn of<T>(request: &tonic::Request<T>) -> Self {
         request
             .extensions()
             .get::<Self>()
             .cloned()
-            .unwrap_or_else(|| Self::internal("unknown"))
+            .unwrap_or_else(|| Self::by("unknown".to_owned()))
     }
 
     /// A call that nobody made: background work called `name`, under the current span.
     #[must_use]
     pub fn internal(name: &str) -> Self {
+        Self::by(format!("internal:{name}"))
+    }
+
+    fn by(principal: String) -> Self {
         Self {
-            principal: format!("internal:{name}"),
+            principal,
             request_id: String::new(),
             traceparent: telemetry::current_traceparent(),
             deadline: None,

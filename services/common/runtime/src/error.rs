@@ -150,7 +150,9 @@ impl Error {
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         match &error {
-            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => return Self::unavailable_because(&error),
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => {
+                return Self::unavailable_because(&error);
+            }
             DbErr::Exec(runtime) | DbErr::Query(runtime) => {
                 if let Some(meaning) = meaning_of(runtime) {
                     return match meaning {
@@ -188,9 +190,11 @@ fn meaning_of(error: &sea_orm::RuntimeErr) -> Option<Meaning> {
         return None;
     };
     match error.as_ref() {
-        Sqlx::Io(_) | Sqlx::PoolClosed | Sqlx::PoolTimedOut | Sqlx::WorkerCrashed | Sqlx::Tls(_) => {
-            Some(Meaning::Gone)
-        }
+        Sqlx::Io(_)
+        | Sqlx::PoolClosed
+        | Sqlx::PoolTimedOut
+        | Sqlx::WorkerCrashed
+        | Sqlx::Tls(_) => Some(Meaning::Gone),
         Sqlx::Database(database) => match database.code().as_deref() {
             // PostgreSQL: serialization failure, deadlock, lock timeout. SQLite: busy, locked, busy snapshot.
             Some("40001" | "40P01" | "55P03" | "5" | "6" | "261" | "517" | "773") => {

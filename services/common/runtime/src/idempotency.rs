@@ -63,8 +63,7 @@ impl RequestKey {
 /// # Errors
 /// If the command cannot be written as JSON.
 pub fn digest<C: Serialize>(command: &C) -> Result<String> {
-    let value =
-        serde_json::to_value(command).map_err(|error| Error::Internal(Box::new(error)))?;
+    let value = serde_json::to_value(command).map_err(|error| Error::Internal(Box::new(error)))?;
     let mut text = String::new();
     write_canonical(&value, &mut text);
     let mut hex = String::with_capacity(64);
@@ -77,7 +76,10 @@ pub fn digest<C: Serialize>(command: &C) -> Result<String> {
 fn write_canonical(value: &serde_json::Value, into: &mut String) {
     match value {
         serde_json::Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().filter(|(_, value)| !value.is_null()).collect();
+            let mut fields: Vec<_> = fields
+                .iter()
+                .filter(|(_, value)| !value.is_null())
+                .collect();
             fields.sort_by_key(|(name, _)| *name);
             into.push('{');
             for (name, value) in fields {

@@ -18,7 +18,7 @@ use crate::{
 pub const DOMAIN: &str = "mahnwerk";
 
 /// Most violations in one answer: a status travels in HTTP/2 headers, which clients limit to 16 KiB.
-const MAX_VIOLATIONS: usize = 40;
+const MAX_VIOLATIONS: usize = 32;
 /// Most bytes of a field path or description in an answer, for the same reason.
 const MAX_TEXT_BYTES: usize = 160;
 /// When to retry after a collision with another writer.

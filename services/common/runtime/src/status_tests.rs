@@ -84,7 +84,10 @@ fn exists_says_what() {
     };
     let status = check(error, Code::AlreadyExists, "RESOURCE_EXISTS");
     let metadata = status.get_details_error_info().unwrap().metadata;
-    assert_eq!((&*metadata["resource"], &*metadata["id"]), ("invoice", "i1"));
+    assert_eq!(
+        (&*metadata["resource"], &*metadata["id"]),
+        ("invoice", "i1")
+    );
 }
 
 #[test]
@@ -180,7 +183,11 @@ fn internal_tells_the_caller_nothing_and_the_log_everything_once() {
     assert!(!format!("{status:?}").contains("secret"), "{status:?}");
     assert!(status.message().starts_with("internal error"));
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert_eq!(text.matches("outer secret: inner secret").count(), 1, "{text}");
+    assert_eq!(
+        text.matches("outer secret: inner secret").count(),
+        1,
+        "{text}"
+    );
     assert_eq!(text.lines().count(), 1, "{text}");
 }
 

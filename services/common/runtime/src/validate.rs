@@ -35,7 +35,10 @@ impl Checker {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte));
         if !fits {
-            self.refuse(field, "must be 1 to 64 of A-Z, a-z, 0-9, '.', '_', '~', '-'");
+            self.refuse(
+                field,
+                "must be 1 to 64 of A-Z, a-z, 0-9, '.', '_', '~', '-'",
+            );
         }
     }
 
@@ -187,7 +190,14 @@ mod tests {
         check.optional_key("a", "");
         check.text("a", "Müller\n\tGmbH", 1, 12);
         assert_eq!(
-            check.date("a", Some(&Date { year: 2024, month: 2, day: 29 })),
+            check.date(
+                "a",
+                Some(&Date {
+                    year: 2024,
+                    month: 2,
+                    day: 29
+                })
+            ),
             NaiveDate::from_ymd_opt(2024, 2, 29)
         );
         assert_eq!(check.optional_date("a", None), None);

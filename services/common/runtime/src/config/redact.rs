@@ -50,7 +50,9 @@ fn redact_user(text: &str) -> Option<String> {
     let (scheme, rest) = text.split_once("://")?;
     let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
     // A password may hold an unescaped '/' or '?'; then hide too much rather than too little.
-    let at = rest[..authority_end].rfind('@').or_else(|| rest.rfind('@'))?;
+    let at = rest[..authority_end]
+        .rfind('@')
+        .or_else(|| rest.rfind('@'))?;
     let (user, host) = (&rest[..at], &rest[at + 1..]);
     let (user, _password) = user.split_once(':')?;
     Some(format!("{scheme}://{user}:{HIDDEN}@{host}"))

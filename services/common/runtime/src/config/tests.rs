@@ -73,10 +73,15 @@ fn later_sources_win() {
             ("REGISTRY_SERVICE_PORT", "80"),
             ("SCORING__DATABASE__URL", "sqlite://other"),
         ],
-        &[("database.acquire_timeout_ms", "50"), ("api.listen", "[::1]:7101")],
+        &[
+            ("database.acquire_timeout_ms", "50"),
+            ("api.listen", "[::1]:7101"),
+        ],
     )
     .unwrap();
-    let CommonSettings { api, database, log, .. } = settings.common;
+    let CommonSettings {
+        api, database, log, ..
+    } = settings.common;
     assert_eq!(database.url, "sqlite://file");
     assert_eq!(database.max_connections, 4);
     assert_eq!(database.acquire_timeout_ms, 50);
@@ -84,7 +89,10 @@ fn later_sources_win() {
     assert_eq!(api.listen, "[::1]:7101".parse().unwrap());
     assert_eq!(log.format, LogFormat::Text);
     assert_eq!(settings.feed.retention_days, 5);
-    assert_eq!(settings.feed.upstream.as_deref(), Some("http://scoring:7102"));
+    assert_eq!(
+        settings.feed.upstream.as_deref(),
+        Some("http://scoring:7102")
+    );
     assert_eq!(settings.feed.api_token, "007", "texts stay texts");
 }
 
@@ -108,16 +116,27 @@ fn unknown_keys_and_wrong_types_are_all_named_with_their_source() {
         ("--set", "log.formt"),
         ("--set", "api"),
         (file.as_str(), "api.max_message_bytes"),
-        ("environment variable REGISTRY__SHUTDOWN__GRACE_MS", "shutdown.grace_ms"),
+        (
+            "environment variable REGISTRY__SHUTDOWN__GRACE_MS",
+            "shutdown.grace_ms",
+        ),
         ("--set", "log.format"),
     ];
-    let found: Vec<_> = found.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    let found: Vec<_> = found
+        .iter()
+        .map(|(a, b)| (a.as_str(), b.as_str()))
+        .collect();
     assert_eq!(found, expected);
 }
 
 #[test]
 fn a_missing_or_broken_file_is_named() {
-    let missing = load::<Sample>("registry", Some(std::path::Path::new("/nowhere.toml")), [], &[]);
+    let missing = load::<Sample>(
+        "registry",
+        Some(std::path::Path::new("/nowhere.toml")),
+        [],
+        &[],
+    );
     assert_eq!(missing.unwrap_err().0[0].source, "file /nowhere.toml");
     assert_eq!(problems(read("[api", &[], &[])).len(), 1);
 }
@@ -127,7 +146,10 @@ fn an_api_listener_off_loopback_is_refused_and_an_ops_listener_is_not() {
     let result = read(
         "",
         &[("REGISTRY__DATABASE__URL", URL)],
-        &[("api.listen", "0.0.0.0:7101"), ("ops.listen", "0.0.0.0:9101")],
+        &[
+            ("api.listen", "0.0.0.0:7101"),
+            ("ops.listen", "0.0.0.0:9101"),
+        ],
     );
     let ConfigError(problems) = result.unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:?}");
@@ -172,7 +194,10 @@ fn the_effective_configuration_hides_secrets_and_nothing_else() {
     .unwrap();
     let text = redacted(&settings);
     assert!(!text.contains("hunter2"), "{text}");
-    assert!(text.contains("url = \"postgres://mahnwerk:[redacted]@db/registry\""), "{text}");
+    assert!(
+        text.contains("url = \"postgres://mahnwerk:[redacted]@db/registry\""),
+        "{text}"
+    );
     assert!(text.contains("api_token = \"[redacted]\""), "{text}");
     assert!(text.contains("max_connections = 16"), "{text}");
     assert!(!format!("{:?}", settings.common).contains("hunter2"));

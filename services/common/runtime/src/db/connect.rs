@@ -81,7 +81,10 @@ impl Db {
                     ),
                 ])
             });
-        let pool = Database::connect(options).await?;
+        // Whoever starts a program must be told why it does not reach its database.
+        let pool = Database::connect(options)
+            .await
+            .map_err(|error| Error::Internal(Box::new(error)))?;
         let writer = (pool.get_database_backend() == sea_orm::DbBackend::Sqlite)
             .then(|| Arc::new(Mutex::new(())));
         let db = Self { pool, writer };

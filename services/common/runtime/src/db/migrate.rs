@@ -1,11 +1,14 @@
-//! Migrations: the truth about the schema, run under an advisory lock.
+//! Migrations: the truth about the schema, applied under an advisory lock.
+//!
+//! The table of what was applied is that of sea-orm's migrator, which is not used itself: it refuses to work on a
+//! database that a newer program has migrated further.
 
 use std::collections::BTreeSet;
 
-use sea_orm_migration::{MigratorTraitSelf, prelude::*};
+use sea_orm::{ConnectionTrait as _, DbBackend};
 
 use super::{Db, Sql, column};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// One step of the schema, as SQL in the dialect both engines share, with three words replaced: `@serial@` (a key that
 /// counts up), `@blob@` (bytes) and `@fill@` (storage parameters of tables that are updated all the time).
@@ -17,63 +20,27 @@ pub struct Migration {
     pub sql: &'static str,
 }
 
+impl Migration {
+    fn sql_for(&self, backend: DbBackend) -> String {
+        let [serial, blob, fill] = if backend == DbBackend::Postgres {
+            [
+                "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+                "BYTEA",
+                "WITH (fillfactor = 70)",
+            ]
+        } else {
+            ["INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB", ""]
+        };
+        self.sql
+            .replace("@serial@", serial)
+            .replace("@blob@", blob)
+            .replace("@fill@", fill)
+    }
+}
+
 /// The migrations of a service, oldest first.
 #[derive(Clone, Debug)]
 pub struct Migrations(pub Vec<Migration>);
-
-struct Step(Migration);
-
-impl MigrationName for Step {
-    fn name(&self) -> &str {
-        self.0.name
-    }
-}
-
-#[async_trait::async_trait]
-impl MigrationTrait for Step {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let postgres = manager.get_database_backend() == sea_orm::DbBackend::Postgres;
-        let sql = self
-            .0
-            .sql
-            .replace(
-                "@serial@",
-                if postgres {
-                    "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
-                } else {
-                    "INTEGER PRIMARY KEY AUTOINCREMENT"
-                },
-            )
-            .replace("@blob@", if postgres { "BYTEA" } else { "BLOB" })
-            .replace("@fill@", if postgres { "WITH (fillfactor = 70)" } else { "" });
-        manager
-            .get_connection()
-            .execute_unprepared(&sql)
-            .await
-            .map(|_| ())
-    }
-
-    async fn down(&self, _manager: &SchemaManager) -> Result<(), DbErr> {
-        Err(DbErr::Migration(
-            "migrations only go forward; restore a backup to go back".to_owned(),
-        ))
-    }
-
-    fn use_transaction(&self) -> Option<bool> {
-        Some(true)
-    }
-}
-
-struct Runner(Vec<Migration>);
-
-impl MigratorTraitSelf for Runner {
-    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
-        self.0
-            .iter()
-            .map(|step| Box::new(Step(*step)) as Box<dyn MigrationTrait>)
-            .collect()
-    }
-}
 
 /// Any number that no other user of the database takes: "mahnwerk" in ASCII.
 const LOCK: i64 = 0x6d61_686e_7765_726b;
@@ -99,10 +66,24 @@ impl Migrations {
             txn.query("SELECT pg_advisory_xact_lock($1)", vec![LOCK.into()])
                 .await?;
         }
-        Runner(self.0.clone())
-            .up(txn.connection(), None)
-            .await
-            .map_err(|error| Error::Internal(Box::new(error)))?;
+        txn.execute_sql(
+            "CREATE TABLE IF NOT EXISTS seaql_migrations \
+             (version TEXT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)",
+            vec![],
+        )
+        .await?;
+        let missing = self.missing(&txn).await?;
+        for step in self.0.iter().filter(|step| missing.contains(&step.name)) {
+            txn.connection()
+                .execute_unprepared(&step.sql_for(db.backend()))
+                .await?;
+            let applied = format!(
+                "INSERT INTO seaql_migrations (version, applied_at) VALUES ($1, {} / 1000000)",
+                super::now_micros(db.backend())
+            );
+            txn.execute_sql(&applied, vec![step.name.into()]).await?;
+            tracing::info!(migration = step.name, "migration applied");
+        }
         txn.commit().await
     }
 
@@ -111,20 +92,20 @@ impl Migrations {
     ///
     /// # Errors
     /// If the database cannot be read.
-    pub async fn missing(&self, db: &Db) -> Result<Vec<&'static str>> {
-        let exists = if db.is_postgres() {
+    pub async fn missing(&self, on: &impl Sql) -> Result<Vec<&'static str>> {
+        let exists = if on.on().get_database_backend() == DbBackend::Postgres {
             "SELECT count(*) AS n FROM information_schema.tables \
              WHERE table_name = 'seaql_migrations' AND table_schema = current_schema()"
         } else {
             "SELECT count(*) AS n FROM sqlite_master WHERE name = 'seaql_migrations'"
         };
-        let found: i64 = match db.query_one(exists, vec![]).await? {
+        let found: i64 = match on.query_one(exists, vec![]).await? {
             Some(row) => column(&row, "n")?,
             None => 0,
         };
         let mut applied = BTreeSet::new();
         if found > 0 {
-            for row in db
+            for row in on
                 .query("SELECT version FROM seaql_migrations", vec![])
                 .await?
             {

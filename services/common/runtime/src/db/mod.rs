@@ -135,15 +135,14 @@ impl WriteTxn {
 /// Statements on anything that can run them: the pool or a transaction.
 pub trait Sql: Sync {
     /// The connection.
-    fn on(&self) -> &(impl ConnectionTrait + Sync);
+    fn on(&self) -> &impl ConnectionTrait;
 
     /// Runs a query.
     fn query(
         &self,
         sql: &str,
         values: Vec<Value>,
-    ) -> impl Future<Output = Result<Vec<QueryResult>>> + Send
-    {
+    ) -> impl Future<Output = Result<Vec<QueryResult>>> + Send {
         let statement =
             Statement::from_sql_and_values(self.on().get_database_backend(), sql, values);
         async move { Ok(self.on().query_all_raw(statement).await?) }
@@ -154,8 +153,7 @@ pub trait Sql: Sync {
         &self,
         sql: &str,
         values: Vec<Value>,
-    ) -> impl Future<Output = Result<Option<QueryResult>>> + Send
-    {
+    ) -> impl Future<Output = Result<Option<QueryResult>>> + Send {
         let statement =
             Statement::from_sql_and_values(self.on().get_database_backend(), sql, values);
         async move { Ok(self.on().query_one_raw(statement).await?) }
@@ -166,8 +164,7 @@ pub trait Sql: Sync {
         &self,
         sql: &str,
         values: Vec<Value>,
-    ) -> impl Future<Output = Result<u64>> + Send
-    {
+    ) -> impl Future<Output = Result<u64>> + Send {
         let statement =
             Statement::from_sql_and_values(self.on().get_database_backend(), sql, values);
         async move { Ok(self.on().execute_raw(statement).await?.rows_affected()) }
@@ -182,8 +179,7 @@ pub trait Sql: Sync {
         rows: Rows,
         values: Vec<Value>,
         sql: impl FnOnce(&str, usize) -> String + Send,
-    ) -> impl Future<Output = Result<u64>> + Send
-    {
+    ) -> impl Future<Output = Result<u64>> + Send {
         let statement = with_rows(self.on().get_database_backend(), rows, values, sql);
         async move {
             match statement {
@@ -199,8 +195,7 @@ pub trait Sql: Sync {
         rows: Rows,
         values: Vec<Value>,
         sql: impl FnOnce(&str, usize) -> String + Send,
-    ) -> impl Future<Output = Result<Vec<QueryResult>>> + Send
-    {
+    ) -> impl Future<Output = Result<Vec<QueryResult>>> + Send {
         let statement = with_rows(self.on().get_database_backend(), rows, values, sql);
         async move {
             match statement {
@@ -227,25 +222,25 @@ fn with_rows(
 }
 
 impl Sql for DatabaseConnection {
-    fn on(&self) -> &(impl ConnectionTrait + Sync) {
+    fn on(&self) -> &impl ConnectionTrait {
         self
     }
 }
 
 impl Sql for DatabaseTransaction {
-    fn on(&self) -> &(impl ConnectionTrait + Sync) {
+    fn on(&self) -> &impl ConnectionTrait {
         self
     }
 }
 
 impl Sql for WriteTxn {
-    fn on(&self) -> &(impl ConnectionTrait + Sync) {
+    fn on(&self) -> &impl ConnectionTrait {
         &self.txn
     }
 }
 
 impl Sql for Db {
-    fn on(&self) -> &(impl ConnectionTrait + Sync) {
+    fn on(&self) -> &impl ConnectionTrait {
         &self.pool
     }
 }

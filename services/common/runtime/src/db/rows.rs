@@ -115,7 +115,9 @@ impl Rows {
     #[must_use]
     pub fn table(&self, backend: DbBackend, first: usize) -> String {
         debug_assert!(
-            self.columns.iter().all(|(_, column)| column.len() == self.len()),
+            self.columns
+                .iter()
+                .all(|(_, column)| column.len() == self.len()),
             "columns of different length"
         );
         if backend == DbBackend::Postgres {

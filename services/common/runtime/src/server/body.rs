@@ -45,7 +45,10 @@ impl ObservedBody {
         self.is_over = true;
         let mut trailers = http::HeaderMap::new();
         // Fails only for texts that are no header values; then the code alone is sent.
-        if Status::from(Error::Deadline).add_header(&mut trailers).is_err() {
+        if Status::from(Error::Deadline)
+            .add_header(&mut trailers)
+            .is_err()
+        {
             trailers.insert(Status::GRPC_STATUS, http::HeaderValue::from_static("4"));
         }
         self.observation.read_code(&trailers);

@@ -33,7 +33,10 @@ use crate::{
 };
 
 /// Services of the transport, which declare no policy and are not observed.
-const EXEMPT: [&str; 2] = ["/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/"];
+const EXEMPT: [&str; 2] = [
+    "/grpc.health.v1.Health/",
+    "/grpc.reflection.v1.ServerReflection/",
+];
 /// How paths that nobody knows are called in metrics.
 const UNKNOWN_METHOD: &str = "other";
 /// When to ask again a service whose schema is not ready.
@@ -111,7 +114,10 @@ pub(super) struct Calls<S> {
 
 impl<S> Service<Request<Body>> for Calls<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + Clone + 'static,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Send
+        + Clone
+        + 'static,
     S::Future: Send,
 {
     type Response = Response<Body>;
@@ -152,8 +158,7 @@ where
         .and_then(|time| Instant::now().checked_add(time));
     let call = gate.call(&request, deadline);
     let request_id = call.request_id.clone();
-    let mut observation =
-        Observation::start(span, method.path, &call, gate.instruments.clone());
+    let mut observation = Observation::start(span, method.path, &call, gate.instruments.clone());
     let mut place = None;
     let mut response = match gate.admit(method) {
         Ok(taken) => {

@@ -51,7 +51,10 @@ mod tests {
     fn the_callers_timeout_is_taken_a_little_early() {
         assert_eq!(time("100m", true), Some(Duration::from_millis(90)));
         assert_eq!(time("10S", true), Some(Duration::from_millis(9_950)));
-        assert_eq!(time("99999999H", false).unwrap().as_secs() / 3_600, 99_999_998);
+        assert_eq!(
+            time("99999999H", false).unwrap().as_secs() / 3_600,
+            99_999_998
+        );
         assert_eq!(time("0m", true), Some(Duration::ZERO));
     }
 

@@ -183,9 +183,9 @@ fn flatten(
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
-        Error::internal(format!("cannot listen on {address}: {error}"))
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| Error::internal(format!("cannot listen on {address}: {error}")))
 }
 
 fn local_address(listener: &TcpListener) -> Result<SocketAddr> {

@@ -24,9 +24,7 @@ use tracing_subscriber::{
     layer::SubscriberExt as _,
 };
 
-pub use propagation::{
-    current_trace_id, current_traceparent, extract, inject, link_to,
-};
+pub use propagation::{current_trace_id, current_traceparent, extract, inject, link_to};
 
 use crate::{
     clock::SystemClock,
@@ -37,7 +35,15 @@ use crate::{
 /// Targets of our own crates begin with this.
 const OWN_TARGETS: &str = "mahnwerk";
 /// Targets that say too much at info.
-const NOISY_TARGETS: [&str; 6] = ["sqlx", "sea_orm", "h2", "hyper", "tonic", "tower"];
+const NOISY_TARGETS: [&str; 7] = [
+    "sqlx",
+    "sea_orm",
+    "h2",
+    "hyper",
+    "tonic",
+    "tower",
+    "opentelemetry",
+];
 
 /// Keeps telemetry running; [`TelemetryGuard::shutdown`] sends what is left.
 #[must_use = "what was not sent yet is lost without a shutdown"]
@@ -98,7 +104,7 @@ pub fn install(
 
     let spans = tracing_opentelemetry::layer()
         .with_tracer(tracer.tracer(names::METER))
-        .with_filter(FilterFn::new(is_own_info).with_max_level_hint(LevelFilter::INFO));
+        .with_filter(FilterFn::new(is_traced).with_max_level_hint(LevelFilter::INFO));
     let filter = EnvFilter::try_new(&settings.filter)
         .map_err(|error| Error::Internal(Box::new(error)))?
         .and(FilterFn::new(is_within_cap).with_max_level_hint(LevelFilter::TRACE));
@@ -169,8 +175,14 @@ fn endpoint_is_set(own_variable: &str) -> bool {
         .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-fn is_own_info(metadata: &Metadata<'_>) -> bool {
-    metadata.target().starts_with(OWN_TARGETS) && *metadata.level() <= tracing::Level::INFO
+/// Spans, and what went wrong in them; other events are for the log only.
+fn is_traced(metadata: &Metadata<'_>) -> bool {
+    let least = if metadata.is_span() {
+        tracing::Level::INFO
+    } else {
+        tracing::Level::WARN
+    };
+    metadata.target().starts_with(OWN_TARGETS) && *metadata.level() <= least
 }
 
 fn is_within_cap(metadata: &Metadata<'_>) -> bool {

@@ -77,10 +77,8 @@ pub fn current_trace_id() -> String {
 /// Links `span` to the span named by a W3C `traceparent`: the consumer of an event to its cause. Nothing happens if
 /// the text is not one.
 pub fn link_to(span: &tracing::Span, traceparent: &str) {
-    let carrier = std::collections::HashMap::from([(
-        "traceparent".to_owned(),
-        traceparent.to_owned(),
-    )]);
+    let carrier =
+        std::collections::HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);
     let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
     let cause = context.span().span_context().clone();
     if cause.is_valid() {

@@ -1,0 +1,47 @@
+//! The suite on SQLite; the same suite runs on PostgreSQL in the `tests` crate.
+
+mod toy;
+
+use mahnwerk_runtime::db::{DatabaseSettings, Db};
+use tempfile::TempDir;
+use toy::suite;
+
+async fn databases() -> (TempDir, Db, Db) {
+    let folder = tempfile::tempdir().unwrap();
+    let connect = |name: &str| DatabaseSettings {
+        url: format!("sqlite://{}?mode=rwc", folder.path().join(name).display()),
+        ..DatabaseSettings::default()
+    };
+    let up = Db::connect(&connect("up.db")).await.unwrap();
+    let down = Db::connect(&connect("down.db")).await.unwrap();
+    (folder, up, down)
+}
+
+macro_rules! on_sqlite {
+    ($($name:ident),* $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let (_folder, up, down) = databases().await;
+            suite::$name(&up, &down).await;
+        }
+    )*};
+}
+
+on_sqlite!(
+    snapshot_then_live,
+    poison_parks_its_debtor_only,
+    poison_in_a_snapshot_parks_its_debtor_only,
+    a_crashed_replica_is_replaced,
+    a_reset_replaces_the_projection,
+    projection_versions_only_go_up,
+    foreign_cursors_are_refused,
+    writes_need_their_locks,
+);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_contain_what_their_token_names() {
+    let (_folder, up, down) = databases().await;
+    let stale = suite::reads_contain_what_their_token_names(&up, &down, 200).await;
+    println!("{stale} of 200 reads without the token were stale");
+    assert!(stale > 0);
+}

@@ -1,0 +1,283 @@
+//! What must hold on every engine. Each function gets fresh databases.
+
+use std::{collections::BTreeMap, sync::atomic::Ordering};
+
+use mahnwerk_feed::{Locks, WriteTx};
+use mahnwerk_proto::common::v1::{
+    DiscardParkedRequest, ListParkedRequest, ResetFeedRequest, RetryParkedRequest, WatchRequest,
+    feed_admin_service_client::FeedAdminServiceClient, feed_admin_service_server::FeedAdminService,
+    feed_service_client::FeedServiceClient,
+};
+use mahnwerk_runtime::{
+    db::{Db, Sql},
+    error::Error,
+    token::ConsistencyToken,
+};
+use tonic::{Code, Request};
+
+use super::{Downstream, POISON, Upstream};
+
+/// Waits until what was written is contained downstream. The first wait may include a snapshot.
+pub async fn contained(down: &Downstream, token: &str, creditor: &str, debtor: &str) {
+    for _ in 0..15 {
+        match down.freshness.debtor(token, creditor, debtor, None).await {
+            Ok(()) => return,
+            Err(error) => assert!(error.is_transient(), "{error:?}"),
+        }
+    }
+    panic!("not contained after thirty seconds");
+}
+
+/// Waits until everything written is contained downstream.
+pub async fn all_contained(down: &Downstream, token: &str) {
+    for _ in 0..15 {
+        match down.freshness.all(token, None).await {
+            Ok(()) => return,
+            Err(error) => assert!(error.is_transient(), "{error:?}"),
+        }
+    }
+    panic!("not contained after thirty seconds");
+}
+
+/// The totals are what the upstream's own tables say; answers how many were compared.
+pub async fn assert_equal(up: &Upstream, down: &Downstream) -> usize {
+    let expected: BTreeMap<_, _> = up.expected().await.unwrap();
+    let found = down.totals().await.unwrap();
+    assert!(!expected.is_empty());
+    assert_eq!(expected, found);
+    expected.len()
+}
+
+/// Numbers for `debtors` debtors, three each; answers the last token.
+pub async fn fill(up: &Upstream, creditor: &str, debtors: usize) -> String {
+    let mut token = String::new();
+    for debtor in 0..debtors {
+        for thing in 0..3_i64 {
+            let value = i64::try_from(debtor).unwrap() * 10 + thing;
+            token = up
+                .put(creditor, &format!("d{debtor}"), &format!("t{thing}"), Some(value))
+                .await
+                .unwrap();
+        }
+    }
+    token
+}
+
+/// A snapshot of what was there before, then live changes, deletions and facts of the creditor.
+pub async fn snapshot_then_live(up_db: &Db, down_db: &Db) {
+    let up = Upstream::start(up_db).await.unwrap();
+    fill(&up, "a", 40).await;
+    let before = up.set_rate("a", 3).await.unwrap();
+    let down = Downstream::start(down_db, up.address, 1).await.unwrap();
+    all_contained(&down, &before).await;
+    assert_equal(&up, &down).await;
+    let token = up.put("a", "d1", "t1", Some(1000)).await.unwrap();
+    contained(&down, &token, "a", "d1").await;
+    assert_equal(&up, &down).await;
+    up.put("a", "d1", "t1", None).await.unwrap();
+    for thing in 0..3 {
+        up.put("a", "d2", &format!("t{thing}"), None).await.unwrap();
+    }
+    let token = up.set_rate("a", 7).await.unwrap();
+    all_contained(&down, &token).await;
+    assert_eq!(assert_equal(&up, &down).await, 39);
+}
+
+/// What a token names is never missing from a read that carries it; without it, reads are stale now and then.
+pub async fn reads_contain_what_their_token_names(up_db: &Db, down_db: &Db, tries: i64) -> i64 {
+    let up = Upstream::start(up_db).await.unwrap();
+    let down = Downstream::start(down_db, up.address, 1).await.unwrap();
+    let mut stale = 0;
+    for value in 1..=tries {
+        let token = up.put("a", "d", "t", Some(value)).await.unwrap();
+        let key = ("a".to_owned(), "d".to_owned());
+        if down.totals().await.unwrap().get(&key) != Some(&value) {
+            stale += 1;
+        }
+        contained(&down, &token, "a", "d").await;
+        assert_eq!(down.totals().await.unwrap().get(&key), Some(&value));
+    }
+    stale
+}
+
+/// A value that cannot be applied parks its debtor; others go on; retry and discard release it.
+pub async fn poison_parks_its_debtor_only(up_db: &Db, down_db: &Db) {
+    let up = Upstream::start(up_db).await.unwrap();
+    let down = Downstream::start(down_db, up.address, 1).await.unwrap();
+    let token = fill(&up, "a", 5).await;
+    all_contained(&down, &token).await;
+    up.put("a", "d1", "t1", Some(POISON)).await.unwrap();
+    up.put("a", "d1", "t2", Some(5)).await.unwrap();
+    up.put("a", "d2", "t1", Some(POISON)).await.unwrap();
+    let token = up.put("a", "d3", "t1", Some(77)).await.unwrap();
+    all_contained(&down, &token).await;
+    let totals = down.totals().await.unwrap();
+    assert_eq!(totals[&("a".to_owned(), "d3".to_owned())], 30 + 77 + 32);
+    assert_eq!(totals[&("a".to_owned(), "d1".to_owned())], 10 + 11 + 12);
+    assert!(down.freshness.not_parked("a", "d1").await.is_err());
+    assert!(down.freshness.not_parked("a", "d3").await.is_ok());
+    let parked = down
+        .admin
+        .list_parked(Request::new(ListParkedRequest::default()))
+        .await
+        .unwrap()
+        .into_inner()
+        .parked;
+    let queued: Vec<_> = parked
+        .iter()
+        .map(|each| (each.debtor_id.as_str(), each.queued))
+        .collect();
+    assert_eq!(queued, [("d1", 2), ("d2", 1)]);
+    let retry = |request_id: &str, debtor_id: &str| RetryParkedRequest {
+        request_id: request_id.to_owned(),
+        feed: "upstream".to_owned(),
+        creditor_id: "a".to_owned(),
+        debtor_id: debtor_id.to_owned(),
+    };
+    let answer = down.admin.retry_parked(Request::new(retry("r1", "d1"))).await.unwrap();
+    assert!(!answer.get_ref().released);
+    assert!(answer.get_ref().error.contains("poison"), "{:?}", answer.get_ref());
+    down.cured.store(true, Ordering::SeqCst);
+    let answer = down.admin.retry_parked(Request::new(retry("r2", "d1"))).await.unwrap();
+    assert!(answer.get_ref().released);
+    assert_eq!(answer.get_ref().applied, 2);
+    let again = down.admin.retry_parked(Request::new(retry("r2", "d1"))).await.unwrap();
+    assert_eq!(again.get_ref(), answer.get_ref());
+    let discard = DiscardParkedRequest {
+        request_id: "r3".to_owned(),
+        feed: "upstream".to_owned(),
+        creditor_id: "a".to_owned(),
+        debtor_id: "d2".to_owned(),
+    };
+    let answer = down.admin.discard_parked(Request::new(discard)).await.unwrap();
+    assert!(answer.get_ref().released);
+    let totals = down.totals().await.unwrap();
+    assert_eq!(totals[&("a".to_owned(), "d1".to_owned())], 10 + POISON + 5);
+    assert_eq!(totals[&("a".to_owned(), "d2".to_owned())], 20 + 21 + 22);
+    assert!(down.freshness.not_parked("a", "d1").await.is_ok());
+    assert!(down.freshness.not_parked("a", "d2").await.is_ok());
+}
+
+/// A snapshot that contains what cannot be applied is completed for everybody else.
+pub async fn poison_in_a_snapshot_parks_its_debtor_only(up_db: &Db, down_db: &Db) {
+    let up = Upstream::start(up_db).await.unwrap();
+    fill(&up, "a", 5).await;
+    let token = up.put("a", "d1", "t1", Some(POISON)).await.unwrap();
+    let down = Downstream::start(down_db, up.address, 1).await.unwrap();
+    all_contained(&down, &token).await;
+    assert_eq!(down.totals().await.unwrap().len(), 4);
+    assert!(down.freshness.not_parked("a", "d1").await.is_err());
+    down.cured.store(true, Ordering::SeqCst);
+    let retry = RetryParkedRequest {
+        request_id: "r1".to_owned(),
+        feed: "upstream".to_owned(),
+        creditor_id: "a".to_owned(),
+        debtor_id: "d1".to_owned(),
+    };
+    let answer = down.admin.retry_parked(Request::new(retry)).await.unwrap();
+    assert!(answer.get_ref().released, "{:?}", answer.get_ref());
+    assert_eq!(assert_equal(&up, &down).await, 5);
+}
+
+/// Two replicas share the work; one dies without a word, the other takes over; nothing is lost or doubled.
+pub async fn a_crashed_replica_is_replaced(up_db: &Db, down_db: &Db) {
+    let up = Upstream::start(up_db).await.unwrap();
+    let first = Downstream::start(down_db, up.address, 1).await.unwrap();
+    let second = Downstream::start(down_db, up.address, 1).await.unwrap();
+    let token = fill(&up, "a", 30).await;
+    all_contained(&second, &token).await;
+    first.crash();
+    up.set_rate("a", 2).await.unwrap();
+    let token = fill(&up, "a", 60).await;
+    all_contained(&second, &token).await;
+    assert_eq!(assert_equal(&up, &second).await, 60);
+}
+
+/// A new incarnation upstream makes the consumer begin again; what is gone upstream goes here as well.
+pub async fn a_reset_replaces_the_projection(up_db: &Db, down_db: &Db) {
+    let up = Upstream::start(up_db).await.unwrap();
+    let down = Downstream::start(down_db, up.address, 1).await.unwrap();
+    let old = fill(&up, "a", 20).await;
+    all_contained(&down, &old).await;
+    // As after a restore: rows have gone without an event.
+    up_db
+        .execute("DELETE FROM thing WHERE debtor_id IN ('d3', 'd4')", vec![])
+        .await
+        .unwrap();
+    let mut admin = FeedAdminServiceClient::new(up.channel());
+    let request = ResetFeedRequest { request_id: "reset".to_owned() };
+    let incarnation = admin.reset_feed(request.clone()).await.unwrap().into_inner().incarnation;
+    let again = admin.reset_feed(request).await.unwrap().into_inner().incarnation;
+    assert_eq!(incarnation, again);
+    let token = up.put("a", "d5", "t1", Some(9)).await.unwrap();
+    assert_eq!(ConsistencyToken::decode(&token).unwrap().incarnation, incarnation);
+    all_contained(&down, &token).await;
+    assert_eq!(assert_equal(&up, &down).await, 18);
+    let expired = down.freshness.debtor(&old, "a", "d1", None).await.unwrap_err();
+    assert!(matches!(expired, Error::Precondition { .. }), "{expired:?}");
+}
+
+/// Raised projection code takes a new snapshot; a replica with older code then takes no part.
+pub async fn projection_versions_only_go_up(up_db: &Db, down_db: &Db) {
+    let up = Upstream::start(up_db).await.unwrap();
+    let old = Downstream::start(down_db, up.address, 1).await.unwrap();
+    let token = fill(&up, "a", 20).await;
+    all_contained(&old, &token).await;
+    drop(old);
+    // What the new code would have stored otherwise.
+    down_db.execute("UPDATE p_thing SET value = 0", vec![]).await.unwrap();
+    down_db.execute("UPDATE total SET value = 0", vec![]).await.unwrap();
+    let new = Downstream::start(down_db, up.address, 2).await.unwrap();
+    let token = up.put("a", "d1", "t1", Some(4)).await.unwrap();
+    all_contained(&new, &token).await;
+    assert_eq!(assert_equal(&up, &new).await, 20);
+    drop(new);
+    let old = Downstream::start(down_db, up.address, 1).await.unwrap();
+    let token = up.put("a", "d1", "t1", Some(5)).await.unwrap();
+    let waited = old.freshness.debtor(&token, "a", "d1", None).await.unwrap_err();
+    assert!(waited.is_transient(), "{waited:?}");
+    let key = ("a".to_owned(), "d1".to_owned());
+    assert_eq!(old.totals().await.unwrap()[&key], 10 + 4 + 12);
+}
+
+/// Cursors of another history, from before the retention, or from the future are refused.
+pub async fn foreign_cursors_are_refused(up_db: &Db, _down_db: &Db) {
+    let up = Upstream::start(up_db).await.unwrap();
+    let token = fill(&up, "a", 3).await;
+    let token = ConsistencyToken::decode(&token).unwrap();
+    let mut client = FeedServiceClient::new(up.channel());
+    let mut watch = async |incarnation: &str, tx: i64| {
+        client
+            .watch(WatchRequest {
+                consumer: "test".to_owned(),
+                partitions: vec![1, 2],
+                from: Some(mahnwerk_feed::Position { incarnation: incarnation.to_owned(), tx }),
+            })
+            .await
+            .map(|_| ())
+            .map_err(|status| status.code())
+    };
+    assert_eq!(watch(&token.incarnation, token.tx).await, Ok(()));
+    assert_eq!(watch("another", token.tx).await, Err(Code::OutOfRange));
+    assert_eq!(watch(&token.incarnation, 0).await, Err(Code::OutOfRange));
+    assert_eq!(watch(&token.incarnation, i64::MAX).await, Err(Code::OutOfRange));
+    let far = up.publisher.clock().now() + 1;
+    let emptied = mahnwerk_feed::expire_events(&up.publisher, far, 1_000).await.unwrap();
+    assert_eq!(emptied, 9);
+    assert_eq!(watch(&token.incarnation, token.tx).await, Err(Code::OutOfRange));
+}
+
+/// A write without its lock is refused, and so is a transaction that is too large.
+pub async fn writes_need_their_locks(up_db: &Db, _down_db: &Db) {
+    let up = Upstream::start(up_db).await.unwrap();
+    let mut tx = up.begin("a", "d1").await.unwrap();
+    assert!(super::put(&mut tx, "a", "d2", "t", Some(1)).await.is_err());
+    tx.rollback().await.unwrap();
+    let ids: Vec<_> = (0..257).map(|n| format!("d{n}")).collect();
+    let locks = Locks::debtors("a", ids.iter().map(String::as_str));
+    let refused = WriteTx::begin(&up.publisher, locks, mahnwerk_feed::Cause::default()).await;
+    assert!(refused.is_err());
+    up.put("a", "d1", "t", Some(1)).await.unwrap();
+    let rows = up_db.query("SELECT seq FROM event", vec![]).await.unwrap();
+    assert_eq!(rows.len(), 1);
+}

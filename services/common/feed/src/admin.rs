@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use mahnwerk_proto::common::v1::{
     ConsumedPartition, DiscardParkedRequest, DiscardParkedResponse, GetFeedStatusRequest,
-    GetFeedStatusResponse, ListParkedRequest, ListParkedResponse, Parked, Position, ResetFeedRequest,
-    ResetFeedResponse, RetryParkedRequest, RetryParkedResponse,
+    GetFeedStatusResponse, ListParkedRequest, ListParkedResponse, Parked, Position,
+    ResetFeedRequest, ResetFeedResponse, RetryParkedRequest, RetryParkedResponse,
     feed_admin_service_server::FeedAdminService,
 };
 use mahnwerk_runtime::{
@@ -118,8 +118,7 @@ impl FeedAdmin {
             Some(at) => at.parse().map_err(|_| Error::InvalidPageToken)?,
             None => -1,
         };
-        let [feed, creditor, debtor] =
-            [(); 3].map(|()| after.next().unwrap_or_default());
+        let [feed, creditor, debtor] = [(); 3].map(|()| after.next().unwrap_or_default());
         let rows = self
             .publisher()
             .db()
@@ -187,7 +186,14 @@ impl FeedAdmin {
         // The answer must be known before the work is repeated, so it is looked up first and stored last.
         let begun = self
             .publisher()
-            .begin_once::<_, Outcome>(call, method, creditor_id, request_id, &command, Locks::none())
+            .begin_once::<_, Outcome>(
+                call,
+                method,
+                creditor_id,
+                request_id,
+                &command,
+                Locks::none(),
+            )
             .await?;
         let once = match begun {
             Begun::Replayed(written) => return Ok(written.response),
@@ -207,7 +213,14 @@ impl FeedAdmin {
         };
         let begun = self
             .publisher()
-            .begin_once::<_, Outcome>(call, method, creditor_id, request_id, &command, Locks::none())
+            .begin_once::<_, Outcome>(
+                call,
+                method,
+                creditor_id,
+                request_id,
+                &command,
+                Locks::none(),
+            )
             .await?;
         match begun {
             Begun::Replayed(written) => Ok(written.response),

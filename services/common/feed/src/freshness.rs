@@ -165,7 +165,8 @@ impl Freshness {
         };
         let mut arrived = 0;
         for row in &rows {
-            let live = column::<i64>(row, "ready")? == 1 && column::<String>(row, "state")? == "live";
+            let live =
+                column::<i64>(row, "ready")? == 1 && column::<String>(row, "state")? == "live";
             if column::<String>(row, "incarnation")? != token.incarnation {
                 // A partition that is taking a snapshot may be on its way to the token's incarnation.
                 if live {

@@ -123,7 +123,8 @@ pub(crate) async fn list(
             .ok_or(Error::InvalidPageToken)?,
         None => 0,
     };
-    let mut after: Option<Vec<String>> = Some(token.collect()).filter(|key: &Vec<_>| !key.is_empty());
+    let mut after: Option<Vec<String>> =
+        Some(token.collect()).filter(|key: &Vec<_>| !key.is_empty());
     for entity in entities.get(first..).unwrap_or_default() {
         let room = page.limit - response.changes.len() as u64;
         let rows = source
@@ -136,10 +137,14 @@ pub(crate) async fn list(
             .changes
             .extend(rows.into_iter().map(|row| change(publisher, entity, row)));
         if full {
-            let key: Vec<_> = [current.id.to_string(), start.to_string(), (*entity).to_owned()]
-                .into_iter()
-                .chain(last.unwrap_or_default())
-                .collect();
+            let key: Vec<_> = [
+                current.id.to_string(),
+                start.to_string(),
+                (*entity).to_owned(),
+            ]
+            .into_iter()
+            .chain(last.unwrap_or_default())
+            .collect();
             response.next_page_token =
                 mahnwerk_runtime::page::next_token(METHOD, &parameters, &key);
             return Ok(response);

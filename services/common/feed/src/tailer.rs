@@ -219,11 +219,7 @@ impl Tailer {
             ring.bytes = ring.bytes.saturating_sub(weight(&first));
             // The whole transaction has to go: the ring holds complete transactions only.
             ring.start = first.tx + 1;
-            while ring
-                .events
-                .front()
-                .is_some_and(|next| next.tx == first.tx)
-            {
+            while ring.events.front().is_some_and(|next| next.tx == first.tx) {
                 if let Some(next) = ring.events.pop_front() {
                     ring.bytes = ring.bytes.saturating_sub(weight(&next));
                 }

@@ -462,7 +462,10 @@ impl WriteTx {
             .text("entity_id", events.iter().map(|event| &event.entity_id))
             .int("version", events.iter().map(|event| event.version))
             .text("action", events.iter().map(|event| event.action))
-            .opt_int("business_date", events.iter().map(|event| event.business_date))
+            .opt_int(
+                "business_date",
+                events.iter().map(|event| event.business_date),
+            )
             .int(
                 "deleted",
                 events.iter().map(|event| i64::from(event.state.is_none())),

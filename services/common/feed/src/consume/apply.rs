@@ -69,7 +69,10 @@ impl Consumer {
             .cloned()
             .collect();
         let everywhere = new.iter().any(|change| change.partition < 0);
-        let concerned: BTreeSet<_> = new.iter().map(|change| i64::from(change.partition)).collect();
+        let concerned: BTreeSet<_> = new
+            .iter()
+            .map(|change| i64::from(change.partition))
+            .collect();
         let touched: Vec<_> = cursors
             .values()
             .filter(|cursor| cursor.tx < to && (everywhere || concerned.contains(&cursor.part)))
@@ -186,7 +189,10 @@ impl Consumer {
         };
         self.projection.apply(tx, batch).await?;
         let parts: Vec<_> = match step.cursors {
-            Some((cursors, _)) => cursors.iter().map(|cursor| (cursor.part, cursor.tx)).collect(),
+            Some((cursors, _)) => cursors
+                .iter()
+                .map(|cursor| (cursor.part, cursor.tx))
+                .collect(),
             None => return Ok(()),
         };
         for change in changes {
@@ -224,8 +230,15 @@ impl Consumer {
         change: &Change,
         parts: &[i64],
     ) -> Result<()> {
-        self.insert_sweeps(tx, kind, &change.creditor_id, change.tx, &change.traceparent, parts)
-            .await
+        self.insert_sweeps(
+            tx,
+            kind,
+            &change.creditor_id,
+            change.tx,
+            &change.traceparent,
+            parts,
+        )
+        .await
     }
 
     /// Starts a sweep in partitions; one that has not begun there takes the new cause in.

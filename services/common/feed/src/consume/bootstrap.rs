@@ -27,12 +27,22 @@ impl Consumer {
         stop: &CancellationToken,
     ) -> Result<()> {
         let generation = self.begin_snapshot(parts).await?;
-        tracing::info!(feed = self.feed(), partitions = parts.len(), generation, "taking a snapshot");
+        tracing::info!(
+            feed = self.feed(),
+            partitions = parts.len(),
+            generation,
+            "taking a snapshot"
+        );
         let (start, end) = self.copy_pages(parts, generation, stop).await?;
         self.catch_up(parts, &start, &end, stop).await?;
         self.complete_snapshot(parts, generation).await?;
         self.progressed();
-        tracing::info!(feed = self.feed(), partitions = parts.len(), generation, "snapshot complete");
+        tracing::info!(
+            feed = self.feed(),
+            partitions = parts.len(),
+            generation,
+            "snapshot complete"
+        );
         Ok(())
     }
 
@@ -121,12 +131,7 @@ impl Consumer {
         }
     }
 
-    async fn apply_page(
-        &self,
-        parts: &[i64],
-        generation: i64,
-        changes: Vec<Change>,
-    ) -> Result<()> {
+    async fn apply_page(&self, parts: &[i64], generation: i64, changes: Vec<Change>) -> Result<()> {
         if !self.snapshot_is_ours(parts, generation).await? {
             return Err(Error::Contention(None));
         }
@@ -276,8 +281,7 @@ impl Consumer {
 
     /// Facts of creditors are shared by all partitions: they are stale when no partition's generation has them.
     async fn remove_stale_creditors(&self, creditors: &[String]) -> Result<()> {
-        let mut tx =
-            WriteTx::begin(&self.publisher, all_of(creditors), background("feed")).await?;
+        let mut tx = WriteTx::begin(&self.publisher, all_of(creditors), background("feed")).await?;
         let row = tx
             .query_one(
                 "SELECT min(generation) AS generation FROM feed_cursor WHERE feed = $1",

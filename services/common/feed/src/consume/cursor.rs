@@ -164,7 +164,11 @@ impl Consumer {
         cursors: &mut BTreeMap<i64, Cursor>,
         to: i64,
     ) -> Result<bool> {
-        let behind: Vec<_> = cursors.values().filter(|each| each.tx < to).cloned().collect();
+        let behind: Vec<_> = cursors
+            .values()
+            .filter(|each| each.tx < to)
+            .cloned()
+            .collect();
         if behind.is_empty() {
             return Ok(true);
         }

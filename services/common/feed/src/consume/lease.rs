@@ -50,9 +50,7 @@ impl Consumer {
         )
         .await?;
         txn.execute_sql(
-            &format!(
-                "UPDATE feed_lease SET until = {now} + $3 WHERE feed = $1 AND owner = $2"
-            ),
+            &format!("UPDATE feed_lease SET until = {now} + $3 WHERE feed = $1 AND owner = $2"),
             vec![feed.into(), owner.into(), lease.into()],
         )
         .await?;

@@ -362,7 +362,10 @@ impl Consumer {
             return;
         };
         let micros = time.seconds * 1_000_000 + i64::from(time.nanos) / 1000;
-        #[expect(clippy::cast_precision_loss, reason = "a lag needs no exact microseconds")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a lag needs no exact microseconds"
+        )]
         let seconds = (self.publisher.clock().now() - micros).max(0) as f64 / 1e6;
         self.lag.record(seconds, &self.labels());
     }

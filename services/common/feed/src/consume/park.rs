@@ -118,11 +118,7 @@ impl Consumer {
     }
 
     /// What of a batch is parked. One query, and usually no row.
-    pub(super) async fn parked_among(
-        &self,
-        tx: &WriteTx,
-        changes: &[Change],
-    ) -> Result<ParkedSet> {
+    pub(super) async fn parked_among(&self, tx: &WriteTx, changes: &[Change]) -> Result<ParkedSet> {
         let creditors: BTreeSet<_> = changes.iter().map(|change| &change.creditor_id).collect();
         let rows = tx
             .query_rows(
@@ -156,8 +152,14 @@ impl Consumer {
         let rows = Rows::new()
             .text("creditor_id", keys.iter().map(|key| key.0.as_str()))
             .text("debtor_id", keys.iter().map(|key| key.1.as_str()))
-            .int("number", (0..changes.len()).filter_map(|n| i64::try_from(n).ok()))
-            .opt_bytes("change", changes.iter().map(|change| Some(change.encode_to_vec())));
+            .int(
+                "number",
+                (0..changes.len()).filter_map(|n| i64::try_from(n).ok()),
+            )
+            .opt_bytes(
+                "change",
+                changes.iter().map(|change| Some(change.encode_to_vec())),
+            );
         tx.execute_rows(rows, vec![self.feed().into(), base.into()], |table, n| {
             format!(
                 "INSERT INTO feed_parked_change (feed, creditor_id, debtor_id, number, change) \
@@ -176,8 +178,7 @@ impl Consumer {
         let mut discard = discard;
         loop {
             // The whole creditor: what is queued may concern many debtors, and nothing may join the queue meanwhile.
-            let mut tx =
-                WriteTx::begin(&self.publisher, Locks::creditor(&key.0), cause()).await?;
+            let mut tx = WriteTx::begin(&self.publisher, Locks::creditor(&key.0), cause()).await?;
             let chunk = self.queued(&tx, key).await?;
             let Some(chunk) = chunk else {
                 tx.rollback().await?;
@@ -235,7 +236,10 @@ impl Consumer {
     }
 
     async fn replay_chunk(&self, tx: &mut WriteTx, changes: &[Change]) -> Result<()> {
-        debug_assert!(changes.len() <= MAX_DEBTORS, "a chunk fits into a transaction");
+        debug_assert!(
+            changes.len() <= MAX_DEBTORS,
+            "a chunk fits into a transaction"
+        );
         let cursors = self
             .load_cursors(&crate::tailer::all_partitions().collect::<Vec<_>>())
             .await?;

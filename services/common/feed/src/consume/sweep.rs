@@ -103,7 +103,10 @@ impl Consumer {
             Some((part, debtor)) if !finished => (*part, debtor.as_str()),
             _ => (i64::MAX, ""),
         };
-        let done: Vec<_> = group.iter().filter(|sweep| sweep.part < last_part).collect();
+        let done: Vec<_> = group
+            .iter()
+            .filter(|sweep| sweep.part < last_part)
+            .collect();
         let mut unchanged = self.finish(&tx, &done).await?;
         if let Some(current) = group.iter().find(|sweep| sweep.part == last_part) {
             unchanged &= self.advance(&tx, current, last_debtor).await?;
@@ -120,11 +123,17 @@ impl Consumer {
     async fn finish(&self, tx: &WriteTx, done: &[&Sweep]) -> Result<bool> {
         let rows = Rows::new()
             .int("part", done.iter().map(|sweep| sweep.part))
-            .text("creditor_id", done.iter().map(|sweep| sweep.creditor_id.as_str()))
+            .text(
+                "creditor_id",
+                done.iter().map(|sweep| sweep.creditor_id.as_str()),
+            )
             .text("kind", done.iter().map(|sweep| sweep.kind.as_str()))
             .int("cause_tx", done.iter().map(|sweep| sweep.cause_tx))
             .int("latest_tx", done.iter().map(|sweep| sweep.latest_tx))
-            .text("next_debtor", done.iter().map(|sweep| sweep.next_debtor.as_str()));
+            .text(
+                "next_debtor",
+                done.iter().map(|sweep| sweep.next_debtor.as_str()),
+            );
         let deleted = tx
             .execute_rows(rows, vec![self.feed().into()], |table, n| {
                 format!(

@@ -17,10 +17,12 @@ use std::{
 
 use mahnwerk_feed::{
     Batch, Cause, Change, Consumer, ConsumerSettings, EntityType, FeedAdmin, FeedServer, Freshness,
-    Locks, NewEvent, Projection, Publisher, SnapshotRow, SnapshotSource, Tailer, WriteTx, partition,
+    Locks, NewEvent, Projection, Publisher, SnapshotRow, SnapshotSource, Tailer, WriteTx,
+    partition,
 };
 use mahnwerk_proto::common::v1::{
-    Money, feed_admin_service_server::FeedAdminServiceServer, feed_service_server::FeedServiceServer,
+    Money, feed_admin_service_server::FeedAdminServiceServer,
+    feed_service_server::FeedServiceServer,
 };
 use mahnwerk_runtime::{
     clock::{SharedClock, SystemClock},
@@ -38,8 +40,14 @@ pub const POISON: i64 = -666;
 
 const MONEY: &str = "type.googleapis.com/mahnwerk.common.v1.Money";
 const ENTITIES: &[EntityType] = &[
-    EntityType { entity: "rate", type_url: MONEY },
-    EntityType { entity: "thing", type_url: MONEY },
+    EntityType {
+        entity: "rate",
+        type_url: MONEY,
+    },
+    EntityType {
+        entity: "thing",
+        type_url: MONEY,
+    },
 ];
 
 const UPSTREAM_SQL: &str = "
@@ -65,8 +73,14 @@ pub fn migrations() -> Migrations {
     Migrations(vec![
         mahnwerk_feed::MIGRATION,
         mahnwerk_runtime::idempotency::MIGRATION,
-        Migration { name: "m20261121_000900_create_upstream", sql: UPSTREAM_SQL },
-        Migration { name: "m20261121_000901_create_downstream", sql: DOWNSTREAM_SQL },
+        Migration {
+            name: "m20261121_000900_create_upstream",
+            sql: UPSTREAM_SQL,
+        },
+        Migration {
+            name: "m20261121_000901_create_downstream",
+            sql: DOWNSTREAM_SQL,
+        },
     ])
 }
 
@@ -118,7 +132,12 @@ impl Upstream {
                 .add_service(FeedAdminServiceServer::new(admin))
                 .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned()),
         );
-        Ok(Self { publisher, tailer, address, stop })
+        Ok(Self {
+            publisher,
+            tailer,
+            address,
+            stop,
+        })
     }
 
     /// A channel to it.
@@ -132,7 +151,12 @@ impl Upstream {
     /// # Errors
     /// Those of [`WriteTx::begin`].
     pub async fn begin(&self, creditor: &str, debtor: &str) -> Result<WriteTx> {
-        WriteTx::begin(&self.publisher, Locks::debtor(creditor, debtor), Cause::default()).await
+        WriteTx::begin(
+            &self.publisher,
+            Locks::debtor(creditor, debtor),
+            Cause::default(),
+        )
+        .await
     }
 
     /// Sets a number; `None` deletes it. Answers the consistency token.
@@ -229,7 +253,11 @@ pub async fn put(
     .await?;
     if let Some(value) = value {
         let mut values = key;
-        values.extend([partition(creditor, debtor).into(), version.into(), value.into()]);
+        values.extend([
+            partition(creditor, debtor).into(),
+            version.into(),
+            value.into(),
+        ]);
         tx.execute_sql(
             "INSERT INTO thing (creditor_id, debtor_id, thing_id, part, version, value) VALUES ($1, $2, $3, $4, $5, $6)",
             values,
@@ -250,7 +278,10 @@ pub async fn put(
 }
 
 fn money(name: &str, value: i64) -> Money {
-    Money { currency_code: name.to_owned(), minor_units: value }
+    Money {
+        currency_code: name.to_owned(),
+        minor_units: value,
+    }
 }
 
 fn channel(address: SocketAddr) -> Channel {
@@ -286,7 +317,10 @@ impl SnapshotSource for Things {
     ) -> Result<Vec<SnapshotRow>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let after = |index: usize| {
-            after.and_then(|key| key.get(index)).cloned().unwrap_or_default()
+            after
+                .and_then(|key| key.get(index))
+                .cloned()
+                .unwrap_or_default()
         };
         if entity == "rate" {
             let rows = db
@@ -369,7 +403,10 @@ impl Drop for Downstream {
 /// Leases short enough for tests.
 #[must_use]
 pub fn impatient() -> ConsumerSettings {
-    ConsumerSettings { lease: Duration::from_millis(1500), renew: Duration::from_millis(300) }
+    ConsumerSettings {
+        lease: Duration::from_millis(1500),
+        renew: Duration::from_millis(300),
+    }
 }
 
 impl Downstream {
@@ -384,15 +421,31 @@ impl Downstream {
         let stop = CancellationToken::new();
         tokio::spawn(tailer.clone().run(stop.clone()));
         let cured = Arc::new(AtomicBool::new(false));
-        let totals: Arc<dyn Projection> = Arc::new(Totals { version, cured: cured.clone() });
+        let totals: Arc<dyn Projection> = Arc::new(Totals {
+            version,
+            cured: cured.clone(),
+        });
         let (progress, watched) = watch::channel(0);
         let consumer = |progress| {
-            Consumer::new(publisher.clone(), totals.clone(), channel(upstream), impatient(), progress)
+            Consumer::new(
+                publisher.clone(),
+                totals.clone(),
+                channel(upstream),
+                impatient(),
+                progress,
+            )
         };
         let admin = FeedAdmin::new(tailer, [Arc::new(consumer(progress.clone()))]);
         let task = tokio::spawn(consumer(progress).run(stop.clone()));
         let freshness = Freshness::new(publisher.clone(), &["upstream"], watched);
-        Ok(Self { publisher, freshness, admin, cured, stop, task })
+        Ok(Self {
+            publisher,
+            freshness,
+            admin,
+            cured,
+            stop,
+            task,
+        })
     }
 
     /// Ends at once, like a crash: nothing is released.
@@ -562,8 +615,11 @@ impl Projection for Totals {
 
     async fn remove_stale(&self, tx: &mut WriteTx, part: i64, generation: i64) -> Result<()> {
         if part < 0 {
-            tx.execute_sql("DELETE FROM p_rate WHERE generation < $1", vec![generation.into()])
-                .await?;
+            tx.execute_sql(
+                "DELETE FROM p_rate WHERE generation < $1",
+                vec![generation.into()],
+            )
+            .await?;
             return Ok(());
         }
         tx.execute_sql(
@@ -584,7 +640,9 @@ impl Projection for Totals {
         let rows = db
             .query("SELECT DISTINCT creditor_id FROM p_thing", vec![])
             .await?;
-        rows.iter().map(|row| Ok(column(row, "creditor_id")?)).collect()
+        rows.iter()
+            .map(|row| Ok(column(row, "creditor_id")?))
+            .collect()
     }
 
     async fn sweep_candidates(

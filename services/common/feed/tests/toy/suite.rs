@@ -55,7 +55,12 @@ pub async fn fill(up: &Upstream, creditor: &str, debtors: usize) -> String {
         for thing in 0..3_i64 {
             let value = i64::try_from(debtor).unwrap() * 10 + thing;
             token = up
-                .put(creditor, &format!("d{debtor}"), &format!("t{thing}"), Some(value))
+                .put(
+                    creditor,
+                    &format!("d{debtor}"),
+                    &format!("t{thing}"),
+                    Some(value),
+                )
                 .await
                 .unwrap();
         }
@@ -134,14 +139,30 @@ pub async fn poison_parks_its_debtor_only(up_db: &Db, down_db: &Db) {
         creditor_id: "a".to_owned(),
         debtor_id: debtor_id.to_owned(),
     };
-    let answer = down.admin.retry_parked(Request::new(retry("r1", "d1"))).await.unwrap();
+    let answer = down
+        .admin
+        .retry_parked(Request::new(retry("r1", "d1")))
+        .await
+        .unwrap();
     assert!(!answer.get_ref().released);
-    assert!(answer.get_ref().error.contains("poison"), "{:?}", answer.get_ref());
+    assert!(
+        answer.get_ref().error.contains("poison"),
+        "{:?}",
+        answer.get_ref()
+    );
     down.cured.store(true, Ordering::SeqCst);
-    let answer = down.admin.retry_parked(Request::new(retry("r2", "d1"))).await.unwrap();
+    let answer = down
+        .admin
+        .retry_parked(Request::new(retry("r2", "d1")))
+        .await
+        .unwrap();
     assert!(answer.get_ref().released);
     assert_eq!(answer.get_ref().applied, 2);
-    let again = down.admin.retry_parked(Request::new(retry("r2", "d1"))).await.unwrap();
+    let again = down
+        .admin
+        .retry_parked(Request::new(retry("r2", "d1")))
+        .await
+        .unwrap();
     assert_eq!(again.get_ref(), answer.get_ref());
     let discard = DiscardParkedRequest {
         request_id: "r3".to_owned(),
@@ -149,7 +170,11 @@ pub async fn poison_parks_its_debtor_only(up_db: &Db, down_db: &Db) {
         creditor_id: "a".to_owned(),
         debtor_id: "d2".to_owned(),
     };
-    let answer = down.admin.discard_parked(Request::new(discard)).await.unwrap();
+    let answer = down
+        .admin
+        .discard_parked(Request::new(discard))
+        .await
+        .unwrap();
     assert!(answer.get_ref().released);
     let totals = down.totals().await.unwrap();
     assert_eq!(totals[&("a".to_owned(), "d1".to_owned())], 10 + POISON + 5);
@@ -205,15 +230,34 @@ pub async fn a_reset_replaces_the_projection(up_db: &Db, down_db: &Db) {
         .await
         .unwrap();
     let mut admin = FeedAdminServiceClient::new(up.channel());
-    let request = ResetFeedRequest { request_id: "reset".to_owned() };
-    let incarnation = admin.reset_feed(request.clone()).await.unwrap().into_inner().incarnation;
-    let again = admin.reset_feed(request).await.unwrap().into_inner().incarnation;
+    let request = ResetFeedRequest {
+        request_id: "reset".to_owned(),
+    };
+    let incarnation = admin
+        .reset_feed(request.clone())
+        .await
+        .unwrap()
+        .into_inner()
+        .incarnation;
+    let again = admin
+        .reset_feed(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .incarnation;
     assert_eq!(incarnation, again);
     let token = up.put("a", "d5", "t1", Some(9)).await.unwrap();
-    assert_eq!(ConsistencyToken::decode(&token).unwrap().incarnation, incarnation);
+    assert_eq!(
+        ConsistencyToken::decode(&token).unwrap().incarnation,
+        incarnation
+    );
     all_contained(&down, &token).await;
     assert_eq!(assert_equal(&up, &down).await, 18);
-    let expired = down.freshness.debtor(&old, "a", "d1", None).await.unwrap_err();
+    let expired = down
+        .freshness
+        .debtor(&old, "a", "d1", None)
+        .await
+        .unwrap_err();
     assert!(matches!(expired, Error::Precondition { .. }), "{expired:?}");
 }
 
@@ -225,8 +269,14 @@ pub async fn projection_versions_only_go_up(up_db: &Db, down_db: &Db) {
     all_contained(&old, &token).await;
     drop(old);
     // What the new code would have stored otherwise.
-    down_db.execute("UPDATE p_thing SET value = 0", vec![]).await.unwrap();
-    down_db.execute("UPDATE total SET value = 0", vec![]).await.unwrap();
+    down_db
+        .execute("UPDATE p_thing SET value = 0", vec![])
+        .await
+        .unwrap();
+    down_db
+        .execute("UPDATE total SET value = 0", vec![])
+        .await
+        .unwrap();
     let new = Downstream::start(down_db, up.address, 2).await.unwrap();
     let token = up.put("a", "d1", "t1", Some(4)).await.unwrap();
     all_contained(&new, &token).await;
@@ -234,7 +284,11 @@ pub async fn projection_versions_only_go_up(up_db: &Db, down_db: &Db) {
     drop(new);
     let old = Downstream::start(down_db, up.address, 1).await.unwrap();
     let token = up.put("a", "d1", "t1", Some(5)).await.unwrap();
-    let waited = old.freshness.debtor(&token, "a", "d1", None).await.unwrap_err();
+    let waited = old
+        .freshness
+        .debtor(&token, "a", "d1", None)
+        .await
+        .unwrap_err();
     assert!(waited.is_transient(), "{waited:?}");
     let key = ("a".to_owned(), "d1".to_owned());
     assert_eq!(old.totals().await.unwrap()[&key], 10 + 4 + 12);
@@ -251,7 +305,10 @@ pub async fn foreign_cursors_are_refused(up_db: &Db, _down_db: &Db) {
             .watch(WatchRequest {
                 consumer: "test".to_owned(),
                 partitions: vec![1, 2],
-                from: Some(mahnwerk_feed::Position { incarnation: incarnation.to_owned(), tx }),
+                from: Some(mahnwerk_feed::Position {
+                    incarnation: incarnation.to_owned(),
+                    tx,
+                }),
             })
             .await
             .map(|_| ())
@@ -260,11 +317,19 @@ pub async fn foreign_cursors_are_refused(up_db: &Db, _down_db: &Db) {
     assert_eq!(watch(&token.incarnation, token.tx).await, Ok(()));
     assert_eq!(watch("another", token.tx).await, Err(Code::OutOfRange));
     assert_eq!(watch(&token.incarnation, 0).await, Err(Code::OutOfRange));
-    assert_eq!(watch(&token.incarnation, i64::MAX).await, Err(Code::OutOfRange));
+    assert_eq!(
+        watch(&token.incarnation, i64::MAX).await,
+        Err(Code::OutOfRange)
+    );
     let far = up.publisher.clock().now() + 1;
-    let emptied = mahnwerk_feed::expire_events(&up.publisher, far, 1_000).await.unwrap();
+    let emptied = mahnwerk_feed::expire_events(&up.publisher, far, 1_000)
+        .await
+        .unwrap();
     assert_eq!(emptied, 9);
-    assert_eq!(watch(&token.incarnation, token.tx).await, Err(Code::OutOfRange));
+    assert_eq!(
+        watch(&token.incarnation, token.tx).await,
+        Err(Code::OutOfRange)
+    );
 }
 
 /// A write without its lock is refused, and so is a transaction that is too large.

@@ -2,12 +2,6 @@
 //!
 //! The comments in the `.proto` files are the reference manual; they come through as the documentation of this crate.
 
-#![expect(
-    clippy::doc_lazy_continuation,
-    clippy::doc_markdown,
-    reason = "comments are written for every language"
-)]
-
 /// Types and services shared by all services.
 pub mod common {
     /// Version 1.

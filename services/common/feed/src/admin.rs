@@ -37,6 +37,13 @@ struct Outcome {
     error: String,
 }
 
+/// A request to release a parked debtor: feed, creditor, debtor.
+struct Release<'a> {
+    discard: bool,
+    request_id: &'a str,
+    key: (&'a str, &'a str, &'a str),
+}
+
 impl FeedAdmin {
     /// For the published feed of `tailer` and the feeds consumed here.
     pub fn new(tailer: Tailer, consumers: impl IntoIterator<Item = Arc<Consumer>>) -> Self {
@@ -166,40 +173,38 @@ impl FeedAdmin {
     }
 
     /// The replay is a transaction of its own and safe to repeat; the request id keeps its answer.
-    async fn release(
-        &self,
-        call: &Call,
-        method: &'static str,
-        discard: bool,
-        request_id: &str,
-        feed: &str,
-        creditor_id: &str,
-        debtor_id: &str,
-    ) -> Result<Outcome> {
+    async fn release(&self, call: &Call, release: Release<'_>) -> Result<Outcome> {
+        let Release {
+            discard,
+            request_id,
+            key: (feed, creditor_id, debtor_id),
+        } = release;
         let mut check = Checker::new();
         check.request_id(request_id);
         check.key("feed", feed);
         check.key("creditor_id", creditor_id);
         check.optional_key("debtor_id", debtor_id);
         check.finish()?;
-        let command = (feed, creditor_id, debtor_id);
-        // The answer must be known before the work is repeated, so it is looked up first and stored last.
-        let begun = self
-            .publisher()
-            .begin_once::<_, Outcome>(
+        let method = if discard {
+            "DiscardParked"
+        } else {
+            "RetryParked"
+        };
+        let begin = || {
+            self.publisher().begin_once::<_, Outcome>(
                 call,
                 method,
                 creditor_id,
                 request_id,
-                &command,
+                &release.key,
                 Locks::none(),
             )
-            .await?;
-        let once = match begun {
-            Begun::Replayed(written) => return Ok(written.response),
-            Begun::Fresh(once) => once,
         };
-        drop(once);
+        // The answer must be known before the work is repeated, so it is looked up first and stored last.
+        match begin().await? {
+            Begun::Replayed(written) => return Ok(written.response),
+            Begun::Fresh(once) => drop(once),
+        }
         let consumer = self.consumers.get(feed).ok_or(Error::NotFound {
             resource: "feed",
             id: feed.to_owned(),
@@ -211,18 +216,7 @@ impl FeedAdmin {
             released: replay.error.is_none(),
             error: replay.error.unwrap_or_default(),
         };
-        let begun = self
-            .publisher()
-            .begin_once::<_, Outcome>(
-                call,
-                method,
-                creditor_id,
-                request_id,
-                &command,
-                Locks::none(),
-            )
-            .await?;
-        match begun {
+        match begin().await? {
             Begun::Replayed(written) => Ok(written.response),
             Begun::Fresh(once) => Ok(once.finish(outcome).await?.response),
         }
@@ -280,12 +274,11 @@ impl FeedAdminService for FeedAdmin {
         let outcome = self
             .release(
                 &call,
-                "RetryParked",
-                false,
-                &r.request_id,
-                &r.feed,
-                &r.creditor_id,
-                &r.debtor_id,
+                Release {
+                    discard: false,
+                    request_id: &r.request_id,
+                    key: (&r.feed, &r.creditor_id, &r.debtor_id),
+                },
             )
             .await?;
         Ok(Response::new(RetryParkedResponse {
@@ -304,12 +297,11 @@ impl FeedAdminService for FeedAdmin {
         let outcome = self
             .release(
                 &call,
-                "DiscardParked",
-                true,
-                &r.request_id,
-                &r.feed,
-                &r.creditor_id,
-                &r.debtor_id,
+                Release {
+                    discard: true,
+                    request_id: &r.request_id,
+                    key: (&r.feed, &r.creditor_id, &r.debtor_id),
+                },
             )
             .await?;
         Ok(Response::new(DiscardParkedResponse {

@@ -11,6 +11,7 @@ pub mod consume;
 pub mod freshness;
 mod incarnation;
 pub mod key;
+pub mod locks;
 mod retention;
 mod serve;
 pub mod snapshot;
@@ -21,12 +22,13 @@ pub use admin::FeedAdmin;
 pub use consume::{Batch, Consumer, ConsumerSettings, Projection};
 pub use freshness::Freshness;
 pub use key::{PARTITIONS, partition};
+pub use locks::Locks;
 pub use mahnwerk_proto::common::v1::{Change, Position};
 pub use retention::{RETENTION, expire_events};
 pub use serve::FeedServer;
 pub use snapshot::{SnapshotRow, SnapshotSource};
 pub use tailer::{Tailer, timestamp};
-pub use write::{Begun, Cause, EntityType, Locks, NewEvent, OnceTx, Publisher, WriteTx, Written};
+pub use write::{Begun, Cause, EntityType, NewEvent, OnceTx, Publisher, WriteTx, Written};
 
 /// The tables of this crate; every service that writes or consumes events applies it first.
 pub const MIGRATION: mahnwerk_runtime::db::Migration = mahnwerk_runtime::db::Migration {

@@ -1,7 +1,6 @@
 //! Writing: the state change, its events and its consistency token, in one transaction.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     ops::{Deref, DerefMut},
     sync::{Arc, PoisonError, RwLock},
 };
@@ -22,11 +21,9 @@ use tokio::sync::Notify;
 
 use crate::{
     incarnation::Incarnation,
-    key::{creditor_lock, debtor_lock, partition},
+    key::partition,
+    locks::{Locks, MAX_DEBTORS},
 };
-
-/// Most debtors that one transaction may touch; larger work goes in chunks.
-pub const MAX_DEBTORS: usize = 256;
 
 /// Most events of one transaction.
 pub const MAX_EVENTS: usize = 2_000;
@@ -78,86 +75,6 @@ impl From<&Call> for Cause {
     }
 }
 
-/// What a transaction touches. All locks are taken at once, in one order for everybody, before anything else.
-#[derive(Clone, Debug, Default)]
-pub struct Locks {
-    creditors: BTreeMap<String, bool>,
-    debtors: BTreeSet<(String, String)>,
-}
-
-impl Locks {
-    /// Nothing: for work that writes no events.
-    #[must_use]
-    pub fn none() -> Self {
-        Self::default()
-    }
-
-    /// A creditor as a whole.
-    #[must_use]
-    pub fn creditor(creditor_id: &str) -> Self {
-        let mut locks = Self::default();
-        locks.add_creditor(creditor_id);
-        locks
-    }
-
-    /// One debtor.
-    #[must_use]
-    pub fn debtor(creditor_id: &str, debtor_id: &str) -> Self {
-        let mut locks = Self::default();
-        locks.add_debtor(creditor_id, debtor_id);
-        locks
-    }
-
-    /// Debtors of one creditor.
-    pub fn debtors<'a>(creditor_id: &str, debtor_ids: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut locks = Self::default();
-        for debtor_id in debtor_ids {
-            locks.add_debtor(creditor_id, debtor_id);
-        }
-        locks
-    }
-
-    /// Adds a creditor as a whole.
-    pub fn add_creditor(&mut self, creditor_id: &str) {
-        self.creditors.insert(creditor_id.to_owned(), true);
-    }
-
-    /// Adds a debtor.
-    pub fn add_debtor(&mut self, creditor_id: &str, debtor_id: &str) {
-        self.creditors
-            .entry(creditor_id.to_owned())
-            .or_insert(false);
-        self.debtors
-            .insert((creditor_id.to_owned(), debtor_id.to_owned()));
-    }
-
-    fn covers(&self, creditor_id: &str, debtor_id: &str) -> bool {
-        self.creditors.get(creditor_id).is_some_and(|exclusive| {
-            *exclusive
-                || self
-                    .debtors
-                    .contains(&(creditor_id.to_owned(), debtor_id.to_owned()))
-        })
-    }
-
-    /// Lock keys with their mode (1 = exclusive): creditors first, then debtors, ascending within each.
-    fn keys(&self) -> (Vec<i64>, Vec<i64>) {
-        let mut creditors: Vec<_> = self
-            .creditors
-            .iter()
-            .map(|(creditor_id, exclusive)| (creditor_lock(creditor_id), i64::from(*exclusive)))
-            .collect();
-        creditors.sort_unstable();
-        let mut debtors: Vec<_> = self
-            .debtors
-            .iter()
-            .map(|(creditor_id, debtor_id)| (debtor_lock(creditor_id, debtor_id), 1))
-            .collect();
-        debtors.sort_unstable();
-        creditors.into_iter().chain(debtors).unzip()
-    }
-}
-
 /// An event to be written.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
@@ -201,7 +118,7 @@ pub enum Begun<R> {
     /// It was done before; this is what it answered.
     Replayed(Written<R>),
     /// It is new: do the work in the transaction, then [`OnceTx::finish`].
-    Fresh(OnceTx),
+    Fresh(Box<OnceTx>),
 }
 
 impl Publisher {
@@ -332,7 +249,7 @@ impl Publisher {
         if let Some(written) = idempotency::stored(&tx.txn, &key, &digest).await? {
             return Ok(Begun::Replayed(written));
         }
-        Ok(Begun::Fresh(OnceTx { tx, key, digest }))
+        Ok(Begun::Fresh(Box::new(OnceTx { tx, key, digest })))
     }
 }
 
@@ -354,10 +271,10 @@ impl WriteTx {
     /// # Errors
     /// `Contention` if a lock cannot be had in time; `Internal` if there are too many keys.
     pub async fn begin(publisher: &Publisher, locks: Locks, cause: Cause) -> Result<Self> {
-        if locks.debtors.len() > MAX_DEBTORS {
+        if locks.debtor_count() > MAX_DEBTORS {
             return Err(Error::internal(format!(
                 "{} debtors in one transaction",
-                locks.debtors.len()
+                locks.debtor_count()
             )));
         }
         let db = publisher.db();
@@ -524,7 +441,7 @@ impl WriteTx {
 }
 
 impl Sql for WriteTx {
-    fn on(&self) -> &(impl sea_orm::ConnectionTrait + Sync) {
+    fn on(&self) -> &impl sea_orm::ConnectionTrait {
         self.txn.on()
     }
 }

@@ -1,6 +1,13 @@
 //! The suite on real PostgreSQL, and what only PostgreSQL can do to a feed: writers that commit out of order, open
 //! writers elsewhere in the cluster, dumps, file copies, failover.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod toy;
 
 #[path = "../../../../tests/src/postgres.rs"]

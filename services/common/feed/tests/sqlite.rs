@@ -1,5 +1,11 @@
 //! The suite on SQLite; the same suite runs on PostgreSQL in the `tests` crate.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod toy;
 
 use mahnwerk_runtime::db::{DatabaseSettings, Db};

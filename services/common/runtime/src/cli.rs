@@ -54,7 +54,7 @@ fn parse(
     arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<Cli, clap::Error> {
     let matches = Cli::command()
-        .name(format!("mahnwerk-{name}"))
+        .display_name(format!("mahnwerk-{name}"))
         .try_get_matches_from(arguments)?;
     Cli::from_arg_matches(&matches)
 }

@@ -5,7 +5,7 @@ mod support;
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -33,29 +33,13 @@ fn reason(status: &tonic::Status) -> String {
 }
 
 #[tokio::test]
-async fn a_deadline_that_passes_is_deadline_exceeded_and_ends_the_work() {
-    let host = host(settings(), true).await;
-    let mut request = list("forever");
-    // Only in the header: the client's own timer must not be what ends the call.
-    request
-        .metadata_mut()
-        .insert("grpc-timeout", "200m".parse().unwrap());
-    let status = host.client().list_snapshot(request).await.unwrap_err();
-    assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
-    assert_eq!(reason(&status), "DEADLINE");
-    assert_eq!(host.script.active.load(Ordering::SeqCst), 0);
-    let calls = host.script.calls.lock().unwrap().clone();
-    assert!(calls[0].time_left().unwrap() < Duration::from_millis(200));
-}
-
-#[tokio::test]
 async fn a_stream_ends_at_its_deadline_and_has_none_by_default() {
     let host = host(settings(), true).await;
     let mut client = host.client();
     let mut request = tonic::Request::new(WatchRequest::default());
     request
         .metadata_mut()
-        .insert("grpc-timeout", "300m".parse().unwrap());
+        .insert("grpc-timeout", "1500m".parse().unwrap());
     let mut stream = client.watch(request).await.unwrap().into_inner();
     assert!(stream.next().await.unwrap().is_ok());
     let status = stream.next().await.unwrap().unwrap_err();

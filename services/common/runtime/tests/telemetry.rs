@@ -24,7 +24,10 @@ struct Memory(Arc<Mutex<Vec<SpanData>>>);
 
 impl SpanExporter for Memory {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.0.lock().unwrap().extend(batch);
+        match self.0.lock() {
+            Ok(mut spans) => spans.extend(batch),
+            Err(poisoned) => poisoned.into_inner().extend(batch),
+        }
         Ok(())
     }
 }
@@ -74,6 +77,7 @@ async fn a_call_continues_its_callers_trace_and_is_counted() {
     drop(span);
     assert_eq!(telemetry::current_traceparent(), "");
     drop(client.watch(WatchRequest::default()).await.unwrap());
+    assert_eq!(host.db.backend(), sea_orm::DbBackend::Sqlite);
 
     host.shutdown.begin();
     let ops = get(host.running.ops, "/metrics").await;

@@ -10,7 +10,7 @@ use mahnwerk_runtime::{
 use tracing::Instrument;
 
 use super::{Batch, Consumer, cursor::Cursor, park::Key};
-use crate::{Cause, Change, Locks, WriteTx, key::CREDITOR_LEVEL, write::MAX_DEBTORS};
+use crate::{Cause, Change, Locks, WriteTx, key::CREDITOR_LEVEL, locks::MAX_DEBTORS};
 
 /// Changes applied in one transaction; consequences are at most as many events as debtors.
 const MAX_CHANGES: usize = 1_000;

@@ -10,7 +10,7 @@ use mahnwerk_runtime::{
 use prost::Message;
 
 use super::{Consumer, apply::Step, apply::cause, apply::locks, chain};
-use crate::{Change, Locks, WriteTx, key::partition, write::MAX_DEBTORS};
+use crate::{Change, Locks, WriteTx, key::partition, locks::MAX_DEBTORS};
 
 /// Creditor and debtor; an empty debtor means the creditor.
 pub(crate) type Key = (String, String);

@@ -11,7 +11,7 @@ use mahnwerk_runtime::{
 use tracing::Instrument;
 
 use super::{Consumer, apply::cause, chain};
-use crate::{Locks, WriteTx, write::MAX_DEBTORS};
+use crate::{Locks, WriteTx, locks::MAX_DEBTORS};
 
 /// An unfinished sweep of one partition.
 #[derive(Clone, Debug)]

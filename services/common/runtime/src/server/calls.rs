@@ -236,3 +236,49 @@ fn is_key(text: &str) -> bool {
     check.key("", text);
     check.is_clean()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNARY: &str = "/mahnwerk.common.v1.FeedService/ListSnapshot";
+
+    /// Tells when the work on a call is over.
+    struct Working(watch::Sender<bool>);
+
+    impl Drop for Working {
+        fn drop(&mut self) {
+            self.0.send_replace(false);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_deadline_that_passes_is_deadline_exceeded_and_ends_the_work() {
+        let is_working = watch::Sender::new(true);
+        let seen = is_working.clone();
+        let never = tower::service_fn(move |_: Request<Body>| {
+            let working = Working(is_working.clone());
+            async move {
+                let _working = working;
+                std::future::pending::<Result<Response<Body>, Infallible>>().await
+            }
+        });
+        let (_state, readiness) = watch::channel(State::Ready);
+        let mut calls = CallLayer::new(1, readiness).layer(never);
+        // Twice: the first one must have given its place back.
+        for _ in 0..2 {
+            let request = Request::post(UNARY)
+                .header("grpc-timeout", "10m")
+                .body(Body::empty())
+                .unwrap();
+            let response = calls.call(request).await.unwrap();
+            let status = Status::from_header_map(response.headers()).unwrap();
+            assert_eq!(status.code(), tonic::Code::DeadlineExceeded);
+            let reason = tonic_types::StatusExt::get_details_error_info(&status)
+                .unwrap()
+                .reason;
+            assert_eq!(reason, "DEADLINE");
+            assert!(!*seen.borrow());
+        }
+    }
+}

@@ -3,10 +3,7 @@
 use std::{
     net::SocketAddr,
     pin::Pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 use mahnwerk_proto::common::v1::{
@@ -44,7 +41,6 @@ pub struct Script {
     pub entered: watch::Sender<usize>,
     /// The ids of all calls that reached a handler.
     pub calls: Mutex<Vec<Call>>,
-    pub active: AtomicUsize,
     shutdown: Shutdown,
 }
 
@@ -55,22 +51,6 @@ impl Feed {
     fn enter<T>(&self, request: &Request<T>) {
         self.0.calls.lock().unwrap().push(Call::of(request));
         self.0.entered.send_modify(|entered| *entered += 1);
-    }
-}
-
-/// Counts handlers that have neither returned nor been dropped.
-struct Active<'a>(&'a AtomicUsize);
-
-impl<'a> Active<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(count)
-    }
-}
-
-impl Drop for Active<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -103,7 +83,6 @@ impl FeedService for Feed {
         &self,
         request: Request<ListSnapshotRequest>,
     ) -> Result<Response<ListSnapshotResponse>, Status> {
-        let _active = Active::new(&self.0.active);
         self.enter(&request);
         match request.get_ref().page_token.as_str() {
             "wait" => {
@@ -158,7 +137,6 @@ pub async fn host(settings: CommonSettings, is_migrated: bool) -> Host {
         gate: watch::Sender::new(false),
         entered: watch::Sender::new(0),
         calls: Mutex::default(),
-        active: AtomicUsize::new(0),
         shutdown: shutdown.clone(),
     });
     let spec = ServiceSpec {

@@ -24,7 +24,7 @@ pub use freshness::Freshness;
 pub use key::{PARTITIONS, partition};
 pub use locks::Locks;
 pub use mahnwerk_proto::common::v1::{Change, Position};
-pub use retention::{RETENTION, expire_events};
+pub use retention::{RETENTION, expire_events, keep_retention};
 pub use serve::FeedServer;
 pub use snapshot::{SnapshotRow, SnapshotSource};
 pub use tailer::{Tailer, timestamp};

@@ -272,6 +272,8 @@ impl Tailer {
             .map(|row| self.change(row).map(Arc::new))
             .collect::<Result<Vec<_>>>()?;
         let until = whole_transactions(&mut changes, horizon);
+        // What has no type is in the audit trail only.
+        changes.retain(|change| !self.publisher.type_url(&change.entity).is_empty());
         Ok(Read { changes, until })
     }
 

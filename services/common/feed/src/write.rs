@@ -82,7 +82,7 @@ pub struct NewEvent {
     pub creditor_id: String,
     /// The debtor; empty for a fact of the creditor.
     pub debtor_id: String,
-    /// One of the service's [`EntityType`]s.
+    /// One of the service's [`EntityType`]s; any other name is for the audit trail only.
     pub entity: &'static str,
     /// Key within the creditor.
     pub entity_id: String,
@@ -492,5 +492,11 @@ impl Deref for OnceTx {
 impl DerefMut for OnceTx {
     fn deref_mut(&mut self) -> &mut WriteTx {
         &mut self.tx
+    }
+}
+
+impl Sql for OnceTx {
+    fn on(&self) -> &impl sea_orm::ConnectionTrait {
+        self.tx.on()
     }
 }

@@ -276,6 +276,9 @@ async fn every_call_that_began_is_answered_when_the_server_drains_under_load() {
                 for number in 0.. {
                     let id = format!("{caller}-{number}");
                     let mut request = list("yield");
+                    // A call that meets the closing connection may never be sent, nor refused by the client's library;
+                    // only its timeout ends it.
+                    request.set_timeout(Duration::from_secs(5));
                     request
                         .metadata_mut()
                         .insert("x-request-id", id.parse().unwrap());

@@ -42,6 +42,8 @@ async fn a_call_continues_its_callers_trace_and_is_counted() {
     )
     .unwrap();
     let host = host(CommonSettings::default(), true).await;
+    let missing = support::migrations().missing(&host.db).await.unwrap();
+    assert!(missing.is_empty(), "{missing:?}");
     let mut client = host.client();
 
     let trace = "0af7651916cd43dd8448eb211c80319c";
@@ -77,7 +79,6 @@ async fn a_call_continues_its_callers_trace_and_is_counted() {
     drop(span);
     assert_eq!(telemetry::current_traceparent(), "");
     drop(client.watch(WatchRequest::default()).await.unwrap());
-    assert_eq!(host.db.backend(), sea_orm::DbBackend::Sqlite);
 
     host.shutdown.begin();
     let ops = get(host.running.ops, "/metrics").await;

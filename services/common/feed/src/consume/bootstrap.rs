@@ -1,6 +1,6 @@
 //! Snapshot, then live: the new state replaces the projection, and sweeps away what it did not contain.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use mahnwerk_proto::common::v1::{ListSnapshotRequest, WatchRequest};
 use mahnwerk_runtime::{
@@ -15,6 +15,9 @@ use crate::{Change, Locks, Position, WriteTx, key::CREDITOR_LEVEL, tailer::backg
 
 /// The kind of sweep that follows a snapshot: every debtor.
 pub const SNAPSHOT_SWEEP: &str = "snapshot";
+
+/// Longest wait for a page.
+const PAGE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Rows asked for at once.
 const PAGE: i32 = 1_000;
@@ -110,9 +113,11 @@ impl Consumer {
         };
         let mut renewed = Instant::now();
         loop {
+            let mut page = tonic::Request::new(request.clone());
+            page.set_timeout(PAGE_PATIENCE);
             let page = self
                 .client()
-                .list_snapshot(request.clone())
+                .list_snapshot(page)
                 .await
                 .map_err(|status| upstream_error(&status))?
                 .into_inner();

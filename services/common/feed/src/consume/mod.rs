@@ -192,7 +192,7 @@ impl Consumer {
     }
 
     /// Runs until `stop`, through every error.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(&self, stop: CancellationToken) {
         let mut backoff = Duration::from_millis(50);
         while !stop.is_cancelled() {
             let pause = match self.round(&stop).await {

@@ -433,7 +433,9 @@ impl Downstream {
             )
         };
         let admin = FeedAdmin::new(tailer, [Arc::new(consumer(progress.clone()))]);
-        let task = tokio::spawn(consumer(progress).run(stop.clone()));
+        let worker = consumer(progress);
+        let until = stop.clone();
+        let task = tokio::spawn(async move { worker.run(until).await });
         let freshness = Freshness::new(publisher.clone(), &["upstream"], watched);
         Ok(Self {
             publisher,

@@ -72,10 +72,9 @@ impl Monitor {
                 .with_description("1 while the service is ready")
                 .build(),
         };
-        let found = monitor.check().await;
-        monitor
-            .become_state(next_state(self::State::DatabaseAway, found, PATIENCE))
-            .await;
+        let found = monitor.check().await.unwrap_or(State::DatabaseAway);
+        monitor.state.send_replace(found);
+        monitor.announce().await;
         monitor
     }
 
@@ -122,16 +121,24 @@ impl Monitor {
     }
 
     async fn become_state(&self, state: State) {
+        let changed = self.state.send_if_modified(|current| {
+            let changed = *current != state;
+            *current = state;
+            changed
+        });
+        if changed {
+            self.announce().await;
+        }
+    }
+
+    async fn announce(&self) {
+        let state = self.state.borrow().clone();
+        tracing::info!(service = self.service, state = state.text(), "readiness");
         let ready = state == State::Ready;
         self.gauge.record(
             u64::from(ready),
             &[KeyValue::new(names::SERVICE, self.service)],
         );
-        let changed = self.state.send_if_modified(|current| {
-            let changed = *current != state;
-            *current = state.clone();
-            changed
-        });
         let status = if ready {
             ServingStatus::Serving
         } else {
@@ -140,9 +147,6 @@ impl Monitor {
         // The empty name stands for the server as a whole.
         for name in std::iter::once("").chain(self.grpc_names.iter().copied()) {
             self.health.set_service_status(name, status).await;
-        }
-        if changed {
-            tracing::info!(service = self.service, state = state.text(), "readiness");
         }
     }
 }

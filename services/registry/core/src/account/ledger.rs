@@ -21,7 +21,7 @@ pub struct Ledger {
     by_id: HashMap<String, usize>,
     /// So many entries were given at the start; the rest is new.
     given: usize,
-    /// Keys of new and changed items, in the order of their first change.
+    /// Keys of new and changed items, in the order of the posting that changed them first.
     touched: Vec<ItemKey>,
 }
 
@@ -34,8 +34,9 @@ pub struct Changes {
     pub updated: Vec<Item>,
     /// New entries, in the order of posting.
     pub entries: Vec<Entry>,
-    /// For every item of `inserted` and `updated`, in the order of first change, what was done: `created` for new
-    /// items, else the last of `allocated`, `settled` (nothing is open any more), `reversed`, `written_off`, `reopened`.
+    /// For every item of `inserted` and `updated`, in the order of the posting that changed it first (within one posting
+    /// by kind and id), what was done: `created` for new items, else the last of `allocated`, `settled` (an invoice on
+    /// which nothing is open any more), `reversed`, `written_off`, `reopened`.
     pub actions: Vec<(ItemKey, &'static str)>,
 }
 

@@ -40,7 +40,7 @@ fn the_version_of_a_stored_item_grows_by_one_however_often_it_is_touched() {
     book.pay("P1", 100, on(5, 1), vec![part("R1", 60)]);
     book.post(allocate(&payment("P1"), vec![part("R1", 40)]));
     let changes = book.ledger.into_changes();
-    assert_eq!(actions(&changes), [("P1", "created"), ("R1", "settled")]);
+    assert_eq!(actions(&changes), [("R1", "settled"), ("P1", "created")]);
     assert_eq!(changes.updated.len(), 1, "R2 was not touched");
     assert_eq!(changes.updated[0].version, 2);
 }

@@ -57,11 +57,9 @@ impl Naive {
     pub fn add_item(
         &mut self,
         kind: ItemKind,
-        debtor: u8,
-        currency: u8,
+        (debtor, currency): (u8, u8),
         amount: i64,
-        day: i64,
-        due: Option<i64>,
+        (day, due): (i64, Option<i64>),
         recorded: i64,
     ) -> String {
         let id = format!("i{}", self.items.len());

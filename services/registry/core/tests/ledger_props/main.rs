@@ -1,7 +1,15 @@
 //! Random posting histories, against a ledger that recomputes everything from the list of facts by brute force.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking, like tests"
+)]
+
+mod history;
 mod naive;
 
+use history::{FIRST_DAY, LAST_DAY, Step, history};
 use naive::{HORIZON, Naive, Part, date};
 use proptest::prelude::*;
 use registry_core::account::{
@@ -13,92 +21,6 @@ use registry_core::currency::Currency;
 use registry_core::error::DomainError;
 use registry_core::money::Money;
 use std::collections::{BTreeMap, HashSet};
-
-const FIRST_DAY: i64 = 40;
-const LAST_DAY: i64 = 120;
-
-/// A step of a history. Items are named by position among those posted so far, days relative to the business day.
-#[derive(Clone, Debug)]
-enum Step {
-    NextDay(i64),
-    /// Stores what has changed and loads everything again.
-    Reload,
-    Invoice {
-        debtor: u8,
-        currency: u8,
-        amount: i64,
-        day: i64,
-        term: i64,
-    },
-    Credit {
-        payment: bool,
-        debtor: u8,
-        currency: u8,
-        amount: i64,
-        day: i64,
-        parts: Vec<Part>,
-    },
-    Allocate {
-        credit: usize,
-        parts: Vec<Part>,
-    },
-    ReverseItem {
-        item: usize,
-        day: Option<i64>,
-    },
-    ReverseEntry {
-        entry: usize,
-        day: Option<i64>,
-    },
-    WriteOff {
-        invoice: usize,
-        amount: Option<i64>,
-    },
-}
-
-fn parts() -> impl Strategy<Value = Vec<Part>> {
-    let discount = prop_oneof![3 => Just(None), 1 => (0_i64..6).prop_map(Some)];
-    let part = (0_usize..40, 1_i64..60, discount);
-    prop::collection::vec(
-        part.prop_map(|(invoice, amount, discount)| Part {
-            invoice,
-            amount,
-            discount,
-        }),
-        0..4,
-    )
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let debtor = || prop_oneof![5 => Just(0_u8), 1 => Just(1)];
-    let currency = || prop_oneof![7 => Just(0_u8), 1 => Just(1)];
-    let reversal_day = || prop::option::of(-30_i64..12);
-    prop_oneof![
-        3 => (1_i64..6).prop_map(Step::NextDay),
-        1 => Just(Step::Reload),
-        5 => (debtor(), currency(), 0_i64..100, -25_i64..8, -4_i64..60)
-            .prop_map(|(debtor, currency, amount, day, term)| Step::Invoice { debtor, currency, amount, day, term }),
-        5 => (any::<bool>(), debtor(), currency(), 1_i64..120, -25_i64..8, parts()).prop_map(
-            |(payment, debtor, currency, amount, day, parts)| {
-                Step::Credit { payment, debtor, currency, amount, day, parts }
-            }
-        ),
-        4 => (0_usize..40, parts()).prop_map(|(credit, parts)| Step::Allocate { credit, parts }),
-        2 => (0_usize..60, reversal_day()).prop_map(|(item, day)| Step::ReverseItem { item, day }),
-        3 => (0_usize..60, reversal_day()).prop_map(|(entry, day)| Step::ReverseEntry { entry, day }),
-        1 => (0_usize..40, prop::option::of(1_i64..40)).prop_map(|(invoice, amount)| Step::WriteOff { invoice, amount }),
-    ]
-}
-
-/// Steps, each with how many days ago a history import says it was recorded.
-fn history(with_stated_dates: bool) -> impl Strategy<Value = Vec<(Step, Option<i64>)>> {
-    let stated = if with_stated_dates {
-        prop::option::weighted(0.3, 0_i64..35).boxed()
-    } else {
-        Just(None).boxed()
-    };
-    prop::collection::vec((step(), stated), 1..60)
-}
 
 /// The ledger under test with what a database would hold, and the naive one beside it.
 struct Pair {
@@ -155,7 +77,7 @@ impl Pair {
     }
 
     /// The posting of a step, and what the naive ledger does with it.
-    fn expectation(&mut self, step: &Step, recorded: i64) -> (Posting, Result<(), &'static str>) {
+    fn expectation(&mut self, step: &Step, recorded: i64) -> Expectation {
         let naive = &mut self.naive;
         let day = self.day;
         match step {
@@ -169,11 +91,9 @@ impl Pair {
                 let (document, due) = (day + offset, day + offset + term);
                 let id = naive.add_item(
                     ItemKind::Invoice,
-                    *debtor,
-                    *currency,
+                    (*debtor, *currency),
                     *amount,
-                    document,
-                    Some(due),
+                    (document, Some(due)),
                     recorded,
                 );
                 let invoice = NewInvoice {
@@ -205,11 +125,9 @@ impl Pair {
                 let before = naive.clone();
                 let id = naive.add_item(
                     kind,
-                    *debtor,
-                    *currency,
+                    (*debtor, *currency),
                     *amount,
-                    day + offset,
-                    None,
+                    (day + offset, None),
                     recorded,
                 );
                 let expected = naive.allocate(naive.items.len() - 1, &parts, recorded);
@@ -234,89 +152,14 @@ impl Pair {
                     expected,
                 )
             }
-            Step::Allocate { credit, parts } => {
-                let Some(position) = naive.nth(*credit, |kind| kind != ItemKind::Invoice) else {
-                    let invoice_id = "none".to_owned();
-                    return (
-                        Posting::WriteOff {
-                            invoice_id,
-                            amount: None,
-                        },
-                        Err("not found"),
-                    );
-                };
-                let key = naive.items[position].key.clone();
-                let mut parts = naive.distinct(parts, key.kind == ItemKind::Payment);
-                if parts.is_empty() {
-                    parts.push(Part {
-                        invoice: usize::MAX,
-                        amount: 1,
-                        discount: None,
-                    });
-                }
-                let currency = naive.items[position].currency;
-                let expected = naive.allocate(position, &parts, recorded);
-                (
-                    Posting::Allocate {
-                        credit: key,
-                        allocations: allocations(currency, &parts),
-                    },
-                    expected,
-                )
-            }
+            Step::Allocate { credit, parts } => allocate(naive, *credit, parts, recorded),
             Step::ReverseItem { item, day: offset } => {
-                let value_day = offset.map(|offset| day + offset);
-                let value_date = value_day.map(date);
-                let Some(position) = naive.nth(*item, |_| true) else {
-                    return (
-                        Posting::ReverseItem {
-                            key: ItemKey::invoice("none"),
-                            value_date,
-                        },
-                        Err("not found"),
-                    );
-                };
-                let key = naive.items[position].key.clone();
-                (
-                    Posting::ReverseItem { key, value_date },
-                    naive.reverse_item(position, value_day, recorded),
-                )
+                reverse_item(naive, *item, offset.map(|offset| day + offset), recorded)
             }
             Step::ReverseEntry { entry, day: offset } => {
-                let value_day = offset.map(|offset| day + offset);
-                let position = entry % naive.facts.len().max(1);
-                let (entry_id, value_date) = (format!("e{position}"), value_day.map(date));
-                let invoice = naive.facts.get(position).and_then(|fact| fact.invoice);
-                let invoice_id = invoice.map_or("none".to_owned(), |invoice| {
-                    naive.items[invoice].key.id.clone()
-                });
-                let expected = naive.reverse_entry(position, value_day, recorded);
-                (
-                    Posting::ReverseEntry {
-                        invoice_id,
-                        entry_id,
-                        value_date,
-                    },
-                    expected,
-                )
+                reverse_entry(naive, *entry, offset.map(|offset| day + offset), recorded)
             }
-            Step::WriteOff { invoice, amount } => {
-                let Some(position) = naive.nth(*invoice, |kind| kind == ItemKind::Invoice) else {
-                    let invoice_id = "none".to_owned();
-                    return (
-                        Posting::WriteOff {
-                            invoice_id,
-                            amount: None,
-                        },
-                        Err("not found"),
-                    );
-                };
-                let item = &naive.items[position];
-                let (invoice_id, currency) = (item.key.id.clone(), item.currency);
-                let expected = naive.write_off(position, *amount, recorded);
-                let amount = amount.map(|amount| money(currency, amount));
-                (Posting::WriteOff { invoice_id, amount }, expected)
-            }
+            Step::WriteOff { invoice, amount } => write_off(naive, *invoice, *amount, recorded),
             Step::NextDay(_) | Step::Reload => unreachable!("no posting"),
         }
     }
@@ -364,6 +207,89 @@ impl Pair {
     fn items(&self) -> Vec<Item> {
         self.items.values().cloned().collect()
     }
+}
+
+/// A posting, and what the naive ledger made of it.
+type Expectation = (Posting, Result<(), &'static str>);
+
+fn allocate(naive: &mut Naive, credit: usize, parts: &[Part], recorded: i64) -> Expectation {
+    let Some(position) = naive.nth(credit, |kind| kind != ItemKind::Invoice) else {
+        return of_nothing();
+    };
+    let key = naive.items[position].key.clone();
+    let mut parts = naive.distinct(parts, key.kind == ItemKind::Payment);
+    if parts.is_empty() {
+        parts.push(Part {
+            invoice: usize::MAX,
+            amount: 1,
+            discount: None,
+        });
+    }
+    let currency = naive.items[position].currency;
+    let expected = naive.allocate(position, &parts, recorded);
+    (
+        Posting::Allocate {
+            credit: key,
+            allocations: allocations(currency, &parts),
+        },
+        expected,
+    )
+}
+
+fn reverse_item(naive: &mut Naive, item: usize, day: Option<i64>, recorded: i64) -> Expectation {
+    let Some(position) = naive.nth(item, |_| true) else {
+        return of_nothing();
+    };
+    let (key, value_date) = (naive.items[position].key.clone(), day.map(date));
+    (
+        Posting::ReverseItem { key, value_date },
+        naive.reverse_item(position, day, recorded),
+    )
+}
+
+fn reverse_entry(naive: &mut Naive, entry: usize, day: Option<i64>, recorded: i64) -> Expectation {
+    let position = entry % naive.facts.len().max(1);
+    let invoice = naive.facts.get(position).and_then(|fact| fact.invoice);
+    let invoice_id = invoice.map_or("none".to_owned(), |at| naive.items[at].key.id.clone());
+    let (entry_id, value_date) = (format!("e{position}"), day.map(date));
+    let expected = naive.reverse_entry(position, day, recorded);
+    (
+        Posting::ReverseEntry {
+            invoice_id,
+            entry_id,
+            value_date,
+        },
+        expected,
+    )
+}
+
+fn write_off(naive: &mut Naive, invoice: usize, amount: Option<i64>, recorded: i64) -> Expectation {
+    let Some(position) = naive.nth(invoice, |kind| kind == ItemKind::Invoice) else {
+        return of_nothing();
+    };
+    let (invoice_id, currency) = (
+        naive.items[position].key.id.clone(),
+        naive.items[position].currency,
+    );
+    let expected = naive.write_off(position, amount, recorded);
+    (
+        Posting::WriteOff {
+            invoice_id,
+            amount: amount.map(|amount| money(currency, amount)),
+        },
+        expected,
+    )
+}
+
+/// There is no item yet that the step could be about.
+fn of_nothing() -> Expectation {
+    (
+        Posting::WriteOff {
+            invoice_id: "none".to_owned(),
+            amount: None,
+        },
+        Err("not found"),
+    )
 }
 
 fn allocations(currency: u8, parts: &[Part]) -> Vec<Allocation> {

@@ -1,0 +1,127 @@
+//! What others are told: domain values as events and as rows of a snapshot.
+
+mod snapshot;
+
+use mahnwerk_feed::{EntityType, NewEvent};
+use registry_core::{
+    creditor::{Creditor, FxRate},
+    debtor::{ContactPoint, Debtor},
+};
+
+use crate::{grpc::convert, storage::day_number};
+
+pub use snapshot::Snapshot;
+
+/// Entity name of [`Creditor`].
+pub const CREDITOR: &str = "creditor";
+/// Entity name of [`FxRate`].
+pub const FX_RATE: &str = "fx_rate";
+/// Entity name of [`Debtor`].
+pub const DEBTOR: &str = "debtor";
+/// Entity name of [`ContactPoint`].
+pub const CONTACT_POINT: &str = "contact_point";
+/// Entity name of items of the account.
+pub const ITEM: &str = "item";
+
+/// Everything on the feed of the registry.
+pub const ENTITIES: &[EntityType] = &[
+    EntityType {
+        entity: CREDITOR,
+        type_url: "type.googleapis.com/mahnwerk.registry.v1.Creditor",
+    },
+    EntityType {
+        entity: FX_RATE,
+        type_url: "type.googleapis.com/mahnwerk.registry.v1.FxRate",
+    },
+    EntityType {
+        entity: DEBTOR,
+        type_url: "type.googleapis.com/mahnwerk.registry.v1.Debtor",
+    },
+    EntityType {
+        entity: CONTACT_POINT,
+        type_url: "type.googleapis.com/mahnwerk.registry.v1.ContactPoint",
+    },
+    EntityType {
+        entity: ITEM,
+        type_url: "type.googleapis.com/mahnwerk.registry.v1.Item",
+    },
+];
+
+/// A creditor was created, changed, or has a new business day.
+#[must_use]
+pub fn creditor_event(creditor: &Creditor, action: &'static str) -> NewEvent {
+    NewEvent {
+        creditor_id: creditor.creditor_id.clone(),
+        debtor_id: String::new(),
+        entity: CREDITOR,
+        entity_id: creditor.creditor_id.clone(),
+        version: creditor.version,
+        action,
+        business_date: creditor.business_date.map(day_number),
+        state: NewEvent::encode(&convert::creditor_to_wire(creditor)),
+    }
+}
+
+/// A rate of the creditor was set.
+#[must_use]
+pub fn fx_rate_event(creditor: &Creditor, rate: &FxRate) -> NewEvent {
+    NewEvent {
+        creditor_id: creditor.creditor_id.clone(),
+        debtor_id: String::new(),
+        entity: FX_RATE,
+        entity_id: fx_rate_id(rate),
+        version: rate.version,
+        action: "set",
+        business_date: creditor.business_date.map(day_number),
+        state: NewEvent::encode(&convert::fx_rate_to_wire(rate)),
+    }
+}
+
+/// A debtor of the creditor was created or changed.
+#[must_use]
+pub fn debtor_event(creditor: &Creditor, debtor: &Debtor, action: &'static str) -> NewEvent {
+    NewEvent {
+        creditor_id: debtor.creditor_id.clone(),
+        debtor_id: debtor.debtor_id.clone(),
+        entity: DEBTOR,
+        entity_id: debtor.debtor_id.clone(),
+        version: debtor.version,
+        action,
+        business_date: creditor.business_date.map(day_number),
+        state: NewEvent::encode(&convert::debtor_to_wire(debtor)),
+    }
+}
+
+/// A contact point of a debtor of the creditor was created or changed, or, without `exists`, deleted.
+#[must_use]
+pub fn contact_point_event(
+    creditor: &Creditor,
+    contact_point: &ContactPoint,
+    action: &'static str,
+    exists: bool,
+) -> NewEvent {
+    let state = exists.then(|| convert::contact_point_to_wire(contact_point));
+    NewEvent {
+        creditor_id: contact_point.creditor_id.clone(),
+        debtor_id: contact_point.debtor_id.clone(),
+        entity: CONTACT_POINT,
+        entity_id: contact_point_id(contact_point),
+        version: contact_point.version,
+        action,
+        business_date: creditor.business_date.map(day_number),
+        state: state.and_then(|state| NewEvent::encode(&state)),
+    }
+}
+
+/// Key of a rate within its creditor: `EUR/USD/2026-01-31`.
+fn fx_rate_id(rate: &FxRate) -> String {
+    format!("{}/{}/{}", rate.base, rate.quote, rate.date)
+}
+
+/// Key of a contact point within its creditor.
+fn contact_point_id(contact_point: &ContactPoint) -> String {
+    format!(
+        "{}/{}",
+        contact_point.debtor_id, contact_point.contact_point_id
+    )
+}

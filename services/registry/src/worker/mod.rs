@@ -1,0 +1,3 @@
+//! What happens without being asked.
+
+pub mod business_day;

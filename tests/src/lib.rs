@@ -1,1 +1,12 @@
-//! x
+//! What the whole-suite tests stand on: PostgreSQL clusters, running services, calls by descriptor, received traces.
+//!
+//! Everything here panics where a test would fail: it is test code that several test programs share.
+
+pub mod bench;
+pub mod oracle;
+pub mod postgres;
+pub mod process;
+pub mod suite;
+pub mod traces;
+pub mod wire;
+pub mod world;

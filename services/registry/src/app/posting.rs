@@ -169,6 +169,8 @@ impl WorkingSet {
         }
         let creditor_id = &self.creditor.creditor_id;
         let business_date = self.creditor.business_date.map(day_number);
+        let Changes { inserted, updated, entries: new_entries, actions } = self.ledger.into_changes();
+        let items = [inserted, updated].concat();
         let changed: Vec<KnownDebtor> =
             self.debtors.into_values().filter(|known| known.action.is_some()).collect();
         if actions.len() + changed.len() > MAX_EVENTS {
@@ -177,8 +179,6 @@ impl WorkingSet {
         }
         let debtors: Vec<Debtor> = changed.iter().map(|known| known.debtor.clone()).collect();
         storage::debtor::save_many(tx, &debtors).await?;
-        let Changes { inserted, updated, entries: new_entries, actions } = self.ledger.into_changes();
-        let items = [inserted, updated].concat();
         storage::item::save(tx, creditor_id, &items).await?;
         storage::entry::insert(tx, creditor_id, &new_entries).await?;
         let mut events: Vec<NewEvent> = changed

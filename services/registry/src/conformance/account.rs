@@ -3,9 +3,11 @@
 mod balances;
 mod books;
 mod listing;
+mod random;
 mod refusals;
 mod reversing;
 mod settling;
+mod told;
 
 use tonic::transport::Channel;
 
@@ -18,7 +20,7 @@ pub use balances::{
 };
 pub use listing::{items_are_listed_page_by_page, items_are_read_with_what_settled_them};
 pub use refusals::{
-    a_repeated_posting_has_one_effect, every_wrong_field_of_a_posting_is_named, items_must_match,
+    a_number_that_two_debtors_want_at_once_is_given_once, a_repeated_posting_has_one_effect, every_wrong_field_of_a_posting_is_named, items_must_match,
     keys_are_unique_per_creditor_and_kind, nothing_is_posted_without_a_business_day, unknown_things_are_not_found,
 };
 pub use reversing::{
@@ -30,6 +32,7 @@ pub use settling::{
     a_write_off_gives_up_what_is_open, one_payment_settles_three_hundred_invoices, payments_in_parts_settle_an_invoice,
     the_first_invoice_makes_a_prospect_a_customer,
 };
+pub use told::stream_and_snapshot_tell_what_is_read;
 
 /// Everything about the account, one after the other.
 ///
@@ -52,8 +55,10 @@ pub async fn suite(channel: Channel) -> Outcome {
     the_portfolio_is_the_sum_of_its_debtors_at_every_date(channel.clone()).await?;
     items_are_read_with_what_settled_them(channel.clone()).await?;
     items_are_listed_page_by_page(channel.clone()).await?;
+    stream_and_snapshot_tell_what_is_read(channel.clone()).await?;
     unknown_things_are_not_found(channel.clone()).await?;
     keys_are_unique_per_creditor_and_kind(channel.clone()).await?;
+    a_number_that_two_debtors_want_at_once_is_given_once(channel.clone()).await?;
     items_must_match(channel.clone()).await?;
     nothing_is_posted_without_a_business_day(channel.clone()).await?;
     a_repeated_posting_has_one_effect(channel.clone()).await?;

@@ -69,6 +69,31 @@ pub async fn keys_are_unique_per_creditor_and_kind(channel: Channel) -> Outcome 
     Ok(())
 }
 
+/// Two debtors have different locks, so these calls do run at the same time.
+///
+/// # Errors
+/// Those of the service, where it should have answered.
+pub async fn a_number_that_two_debtors_want_at_once_is_given_once(channel: Channel) -> Outcome {
+    let books = Books::open(channel, "acc-race").await?;
+    for number in 0..10 {
+        let calls = ["d1", "d2", "d1", "d2"].into_iter().enumerate().map(|(index, debtor_id)| {
+            let mut client = books.client.clone();
+            let item = invoice("acc-race", &format!("i{number}"), 100, date(2026, 2, 14));
+            let request = CreateInvoiceRequest {
+                request_id: format!("race-{number}-{index}"),
+                invoice: Some(Item { debtor_id: debtor_id.to_owned(), ..item }),
+            };
+            async move { client.create_invoice(request).await }
+        });
+        let results = futures::future::join_all(calls).await;
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+        for refused in results.iter().filter_map(|result| result.as_ref().err()) {
+            assert!(matches!(refused.code(), Code::AlreadyExists | Code::Aborted), "{refused:?}");
+        }
+    }
+    Ok(())
+}
+
 /// Neither debtors nor currencies are mixed, and nothing more is used than there is. A refused payment leaves no trace.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::day;
-use crate::fx::{FxRate, convert, minor_digits};
+use crate::fx::{CURRENCIES, FxRate, convert, is_currency, minor_digits};
 
 fn rate(base: &str, quote: &str, date: &str, numerator: i64, denominator: i64) -> FxRate {
     FxRate {
@@ -112,5 +112,16 @@ proptest! {
         let converted = to_dollars(amount, &[rate("EUR", "USD", "2025-06-30", numerator, denominator)]).unwrap();
         let error = i128::from(amount) * i128::from(numerator) - i128::from(converted) * i128::from(denominator);
         prop_assert!(error.abs() * 2 <= i128::from(denominator));
+    }
+}
+
+#[test]
+fn currencies_are_those_with_a_minor_unit() {
+    assert!(CURRENCIES.is_sorted_by(|one, other| one < other));
+    for code in ["EUR", "USD", "JPY", "KWD", "CLF", "AED", "ZWG"] {
+        assert!(is_currency(code), "{code}");
+    }
+    for code in ["XAU", "XXX", "XDR", "eur", "EU", "EURO", "", "DEM"] {
+        assert!(!is_currency(code), "{code}");
     }
 }

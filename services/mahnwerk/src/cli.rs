@@ -1,0 +1,248 @@
+//! The arguments.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    something unexpected failed
+  2    wrong arguments
+  3    refused by the service: wrong fields, or the state does not allow it
+  4    not found
+  5    the service cannot be reached, is not ready or too slow: try again
+  6    import: some rows were refused (the others are posted)
+  130  interrupted
+
+Errors go to standard error: the status code, the stable reason, and every wrong field.";
+
+/// Receivables, scores and credit decisions: everything in one program
+#[derive(Parser)]
+#[command(name = "mahnwerk", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Clone)]
+pub(crate) struct Global {
+    /// Address of the registry
+    #[arg(
+        long,
+        global = true,
+        env = "MAHNWERK_REGISTRY",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:7101"
+    )]
+    pub(crate) registry: String,
+    /// Address of scoring
+    #[arg(
+        long,
+        global = true,
+        env = "MAHNWERK_SCORING",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:7102"
+    )]
+    pub(crate) scoring: String,
+    /// Tables for people, or JSON with stable field names for programs
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+    /// Language of reasons: en, de or nl
+    #[arg(
+        long,
+        global = true,
+        env = "MAHNWERK_LANGUAGE",
+        value_name = "CODE",
+        default_value = "en"
+    )]
+    pub(crate) language: String,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Table,
+    Json,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run all services in this process, on loopback, with SQLite files
+    Up(UpArgs),
+    /// Make up a portfolio, play it through the services day by day, and report what came of it
+    Demo(DemoArgs),
+    /// Import data
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Look at a debtor
+    #[command(subcommand)]
+    Debtor(DebtorCommand),
+    /// Show the score of a debtor
+    Score(ScoreArgs),
+    /// Ask whether an order may be delivered on invoice; the decision is stored
+    CheckCredit(CheckCreditArgs),
+    /// Look after the change feeds
+    #[command(subcommand)]
+    Feed(FeedCommand),
+    /// Print changes as they come, until interrupted
+    Watch {
+        /// Whose changes
+        #[arg(long, value_enum, default_value_t = Service::Registry)]
+        service: Service,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct UpArgs {
+    /// Where the databases are kept; made if missing
+    #[arg(long, value_name = "DIR", default_value = "mahnwerk-data")]
+    pub(crate) data: PathBuf,
+    /// Port of the registry; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 7101)]
+    pub(crate) registry_port: u16,
+    /// Port of scoring; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 7102)]
+    pub(crate) scoring_port: u16,
+}
+
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// The same seed gives the same report
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many debtors, 20 to 5,000
+    #[arg(long, default_value_t = 800, value_parser = clap::value_parser!(u32).range(20..=5_000))]
+    pub(crate) debtors: u32,
+    /// How many months before 2026-01-01, 9 to 60
+    #[arg(long, default_value_t = 18, value_parser = clap::value_parser!(u32).range(9..=60))]
+    pub(crate) months: u32,
+    /// Keep the databases here (a new or empty directory) instead of leaving nothing behind
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ImportCommand {
+    /// Import an accounts-receivable table: invoices with their debtors and, where stated, their payment
+    Ledger(ImportLedgerArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct ImportLedgerArgs {
+    /// The creditor
+    #[arg(long, value_name = "ID")]
+    pub(crate) creditor: String,
+    /// What the columns mean (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mapping: PathBuf,
+    /// Names the import; a repeated import with the same id posts nothing twice [default: from the contents of both files]
+    #[arg(long, value_name = "ID")]
+    pub(crate) import_id: Option<String>,
+    /// Create the creditor, as the mapping describes it, if it does not exist
+    #[arg(long)]
+    pub(crate) create: bool,
+    /// The table (CSV with a header)
+    #[arg(value_name = "FILE")]
+    pub(crate) table: PathBuf,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum DebtorCommand {
+    /// Show who the debtor is, what is open, and what happened last
+    Show(DebtorArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct DebtorArgs {
+    /// The creditor
+    pub(crate) creditor: String,
+    /// The debtor
+    pub(crate) debtor: String,
+}
+
+#[derive(Args)]
+pub(crate) struct ScoreArgs {
+    #[command(flatten)]
+    pub(crate) debtor: DebtorArgs,
+    /// Show all features and the points they bring
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// As it would have been on a date, from what was known then (YYYY-MM-DD)
+    #[arg(long, value_name = "DATE")]
+    pub(crate) as_of: Option<NaiveDate>,
+}
+
+#[derive(Args)]
+pub(crate) struct CheckCreditArgs {
+    #[command(flatten)]
+    pub(crate) debtor: DebtorArgs,
+    /// Amount of the order, for example 120.00
+    #[arg(long)]
+    pub(crate) amount: String,
+    /// Currency of the order (ISO 4217)
+    #[arg(long, default_value = "EUR")]
+    pub(crate) currency: String,
+    /// The order
+    #[arg(long, value_name = "ID")]
+    pub(crate) order: String,
+}
+
+/// A service of ours.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Service {
+    Registry,
+    Scoring,
+}
+
+#[derive(Args)]
+pub(crate) struct ServiceArgs {
+    /// Which service
+    #[arg(long, value_enum)]
+    pub(crate) service: Service,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum FeedCommand {
+    /// Show the feed a service publishes and the feeds it consumes
+    Status(ServiceArgs),
+    /// Debtors whose changes could not be applied
+    #[command(subcommand)]
+    Parked(ParkedCommand),
+    /// Make all consumers take a new snapshot; required after a restore from files
+    Reset(ServiceArgs),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ParkedCommand {
+    /// List them, oldest first
+    List(ServiceArgs),
+    /// Apply the queued changes again
+    Retry(ParkedArgs),
+    /// Drop the change that failed and apply those behind it
+    Discard(ParkedArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct ParkedArgs {
+    #[command(flatten)]
+    pub(crate) service: ServiceArgs,
+    /// The feed, as shown by `list`
+    #[arg(long, default_value = "registry")]
+    pub(crate) feed: String,
+    /// The creditor
+    #[arg(long, value_name = "ID")]
+    pub(crate) creditor: String,
+    /// The debtor; leave out for a parked creditor
+    #[arg(long, value_name = "ID", default_value = "")]
+    pub(crate) debtor: String,
+}

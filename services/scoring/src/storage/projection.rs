@@ -1,0 +1,403 @@
+//! Writing the projection: rows of the registry's facts, each only if it is newer than what is stored.
+
+use mahnwerk_runtime::{
+    db::{Db, Rows, Sql, column},
+    error::Result,
+};
+
+/// The key and age of a row.
+#[derive(Clone, Debug)]
+pub struct Stamp {
+    /// The creditor.
+    pub creditor_id: String,
+    /// The debtor; empty for facts of the creditor.
+    pub debtor_id: String,
+    /// Partition.
+    pub part: i64,
+    /// Generation of the snapshot it came with.
+    pub generation: i64,
+    /// Version within the generation.
+    pub version: i64,
+}
+
+/// A creditor to be stored.
+pub struct CreditorRow {
+    /// ISO 4217.
+    pub reporting_currency: String,
+    /// Day number.
+    pub business_date: Option<i64>,
+}
+
+/// A rate to be stored.
+pub struct FxRateRow {
+    /// ISO 4217.
+    pub base: String,
+    /// ISO 4217.
+    pub quote: String,
+    /// Day number.
+    pub rate_date: i64,
+    /// 1 base = numerator / denominator quote.
+    pub numerator: i64,
+    /// See `numerator`.
+    pub denominator: i64,
+}
+
+/// A debtor to be stored.
+pub struct DebtorRow {
+    /// Whether it is a natural person.
+    pub person: bool,
+    /// Whether it is a prospect.
+    pub prospect: bool,
+    /// Day number.
+    pub customer_since: Option<i64>,
+    /// Day number.
+    pub insolvent_since: Option<i64>,
+    /// Whether it is on hold.
+    pub credit_hold: bool,
+}
+
+/// An invoice to be stored.
+pub struct ItemRow {
+    /// The invoice.
+    pub item_id: String,
+    /// Encoded facts.
+    pub facts: Vec<u8>,
+}
+
+/// When a row that arrives replaces the one that is stored.
+fn newer(table: &str) -> String {
+    format!(
+        "WHERE excluded.generation > {table}.generation \
+         OR (excluded.generation = {table}.generation AND excluded.version > {table}.version)"
+    )
+}
+
+fn stamped<'a>(stamps: impl Iterator<Item = &'a Stamp> + Clone) -> Rows {
+    Rows::new()
+        .text(
+            "creditor_id",
+            stamps.clone().map(|stamp| stamp.creditor_id.as_str()),
+        )
+        .text(
+            "debtor_id",
+            stamps.clone().map(|stamp| stamp.debtor_id.as_str()),
+        )
+        .int("part", stamps.clone().map(|stamp| stamp.part))
+        .int("generation", stamps.clone().map(|stamp| stamp.generation))
+        .int("version", stamps.map(|stamp| stamp.version))
+}
+
+/// Stores creditors; of each at most one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn upsert_creditors(
+    on: &(impl Sql + Sync),
+    creditors: &[(Stamp, CreditorRow)],
+) -> Result<()> {
+    let rows = stamped(creditors.iter().map(|(stamp, _)| stamp))
+        .text(
+            "reporting_currency",
+            creditors
+                .iter()
+                .map(|(_, row)| row.reporting_currency.as_str()),
+        )
+        .opt_int(
+            "business_date",
+            creditors.iter().map(|(_, row)| row.business_date),
+        );
+    on.execute_rows(rows, vec![], |table, _| {
+        format!(
+            "INSERT INTO creditor (creditor_id, generation, version, reporting_currency, business_date) \
+             SELECT r.creditor_id, r.generation, r.version, r.reporting_currency, r.business_date FROM {table} AS r \
+             WHERE true ON CONFLICT (creditor_id) DO UPDATE SET generation = excluded.generation, \
+             version = excluded.version, reporting_currency = excluded.reporting_currency, \
+             business_date = excluded.business_date {}",
+            newer("creditor")
+        )
+    })
+    .await?;
+    Ok(())
+}
+
+/// Stores rates; of each pair and date at most one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn upsert_rates(on: &(impl Sql + Sync), rates: &[(Stamp, FxRateRow)]) -> Result<()> {
+    let rows = stamped(rates.iter().map(|(stamp, _)| stamp))
+        .text("base", rates.iter().map(|(_, row)| row.base.as_str()))
+        .text("quote", rates.iter().map(|(_, row)| row.quote.as_str()))
+        .int("rate_date", rates.iter().map(|(_, row)| row.rate_date))
+        .int("numerator", rates.iter().map(|(_, row)| row.numerator))
+        .int("denominator", rates.iter().map(|(_, row)| row.denominator));
+    on.execute_rows(rows, vec![], |table, _| {
+        format!(
+            "INSERT INTO fx_rate (creditor_id, base, quote, rate_date, generation, version, numerator, denominator) \
+             SELECT r.creditor_id, r.base, r.quote, r.rate_date, r.generation, r.version, r.numerator, r.denominator \
+             FROM {table} AS r WHERE true ON CONFLICT (creditor_id, base, quote, rate_date) DO UPDATE SET \
+             generation = excluded.generation, version = excluded.version, numerator = excluded.numerator, \
+             denominator = excluded.denominator {}",
+            newer("fx_rate")
+        )
+    })
+    .await?;
+    Ok(())
+}
+
+/// Stores debtors; of each at most one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn upsert_debtors(on: &(impl Sql + Sync), debtors: &[(Stamp, DebtorRow)]) -> Result<()> {
+    let rows = stamped(debtors.iter().map(|(stamp, _)| stamp))
+        .text(
+            "kind",
+            debtors
+                .iter()
+                .map(|(_, row)| if row.person { "person" } else { "organisation" }),
+        )
+        .int(
+            "prospect",
+            debtors.iter().map(|(_, row)| i64::from(row.prospect)),
+        )
+        .opt_int(
+            "customer_since",
+            debtors.iter().map(|(_, row)| row.customer_since),
+        )
+        .opt_int(
+            "insolvent_since",
+            debtors.iter().map(|(_, row)| row.insolvent_since),
+        )
+        .int(
+            "credit_hold",
+            debtors.iter().map(|(_, row)| i64::from(row.credit_hold)),
+        );
+    on.execute_rows(rows, vec![], |table, _| {
+        format!(
+            "INSERT INTO debtor (creditor_id, debtor_id, part, generation, version, kind, prospect, customer_since, \
+             insolvent_since, credit_hold) SELECT r.creditor_id, r.debtor_id, r.part, r.generation, r.version, r.kind, \
+             r.prospect, r.customer_since, r.insolvent_since, r.credit_hold FROM {table} AS r WHERE true \
+             ON CONFLICT (creditor_id, debtor_id) DO UPDATE SET generation = excluded.generation, \
+             version = excluded.version, kind = excluded.kind, prospect = excluded.prospect, \
+             customer_since = excluded.customer_since, insolvent_since = excluded.insolvent_since, \
+             credit_hold = excluded.credit_hold {}",
+            newer("debtor")
+        )
+    })
+    .await?;
+    Ok(())
+}
+
+/// Stores invoices; of each at most one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn upsert_items(on: &(impl Sql + Sync), items: Vec<(Stamp, ItemRow)>) -> Result<()> {
+    let rows = stamped(items.iter().map(|(stamp, _)| stamp))
+        .text("item_id", items.iter().map(|(_, row)| row.item_id.as_str()));
+    let rows = rows.opt_bytes("facts", items.into_iter().map(|(_, row)| Some(row.facts)));
+    on.execute_rows(rows, vec![], |table, _| {
+        format!(
+            "INSERT INTO item (creditor_id, debtor_id, item_id, part, generation, version, facts) \
+             SELECT r.creditor_id, r.debtor_id, r.item_id, r.part, r.generation, r.version, r.facts \
+             FROM {table} AS r WHERE true ON CONFLICT (creditor_id, debtor_id, item_id) DO UPDATE SET \
+             generation = excluded.generation, version = excluded.version, facts = excluded.facts {}",
+            newer("item")
+        )
+    })
+    .await?;
+    Ok(())
+}
+
+/// Deletes creditors, unless a newer version is stored. Their debtors go by changes of their own.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_creditors(on: &(impl Sql + Sync), gone: &[(Stamp, String)]) -> Result<()> {
+    delete(
+        on,
+        "creditor",
+        &["creditor_id"],
+        stamped(gone.iter().map(|(stamp, _)| stamp)),
+    )
+    .await
+}
+
+/// Deletes rates, by pair and day number, unless a newer version is stored.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_rates(
+    on: &(impl Sql + Sync),
+    gone: &[(Stamp, (String, String, i64))],
+) -> Result<()> {
+    let rows = stamped(gone.iter().map(|(stamp, _)| stamp))
+        .text("base", gone.iter().map(|(_, key)| key.0.as_str()))
+        .text("quote", gone.iter().map(|(_, key)| key.1.as_str()))
+        .int("rate_date", gone.iter().map(|(_, key)| key.2));
+    let key = ["creditor_id", "base", "quote", "rate_date"];
+    delete(on, "fx_rate", &key, rows).await
+}
+
+/// Deletes debtors with their invoices, unless a newer version is stored.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_debtors(on: &(impl Sql + Sync), gone: &[(Stamp, String)]) -> Result<()> {
+    let rows = || stamped(gone.iter().map(|(stamp, _)| stamp));
+    delete(on, "debtor", &["creditor_id", "debtor_id"], rows()).await?;
+    on.execute_rows(rows(), vec![], |table, _| {
+        format!(
+            "DELETE FROM item WHERE (creditor_id, debtor_id) IN (SELECT r.creditor_id, r.debtor_id FROM {table} AS r \
+             WHERE NOT EXISTS (SELECT 1 FROM debtor d WHERE d.creditor_id = r.creditor_id \
+             AND d.debtor_id = r.debtor_id))"
+        )
+    })
+    .await?;
+    Ok(())
+}
+
+/// Deletes invoices, unless a newer version is stored.
+///
+/// # Errors
+/// Those of the database.
+pub async fn delete_items(on: &(impl Sql + Sync), gone: &[(Stamp, String)]) -> Result<()> {
+    let rows = stamped(gone.iter().map(|(stamp, _)| stamp))
+        .text("item_id", gone.iter().map(|(_, item_id)| item_id.as_str()));
+    delete(on, "item", &["creditor_id", "debtor_id", "item_id"], rows).await
+}
+
+/// Deletes the rows of a table that are older than the stamps in `rows`.
+async fn delete(on: &(impl Sql + Sync), target: &str, key: &[&str], rows: Rows) -> Result<()> {
+    let listed = |alias: &str| {
+        let columns: Vec<_> = key.iter().map(|name| format!("{alias}{name}")).collect();
+        columns.join(", ")
+    };
+    let same: Vec<_> = key
+        .iter()
+        .map(|name| format!("t.{name} = r.{name}"))
+        .collect();
+    // Found by key first: a condition on the table itself would walk through all of it.
+    on.execute_rows(rows, vec![], |table, _| {
+        format!(
+            "DELETE FROM {target} WHERE ({}) IN (SELECT {} FROM {table} AS r CROSS JOIN {target} AS t WHERE {} \
+             AND (t.generation < r.generation OR (t.generation = r.generation AND t.version < r.version)))",
+            listed(""),
+            listed("t."),
+            same.join(" AND ")
+        )
+    })
+    .await?;
+    Ok(())
+}
+
+/// Deletes what a completed snapshot of a partition did not contain; of facts of creditors, with `part` -1. Scores of
+/// debtors that are gone by this go with the sweep that follows a snapshot.
+///
+/// # Errors
+/// Those of the database.
+pub async fn remove_stale(on: &(impl Sql + Sync), part: i64, generation: i64) -> Result<()> {
+    if part < 0 {
+        for table in ["creditor", "fx_rate"] {
+            on.execute_sql(
+                &format!("DELETE FROM {table} WHERE generation < $1"),
+                vec![generation.into()],
+            )
+            .await?;
+        }
+        return Ok(());
+    }
+    for table in ["item", "debtor"] {
+        on.execute_sql(
+            &format!("DELETE FROM {table} WHERE part = $1 AND generation < $2"),
+            vec![part.into(), generation.into()],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Creditors with debtors here.
+///
+/// # Errors
+/// Those of the database.
+pub async fn creditors(db: &Db) -> Result<Vec<String>> {
+    let rows = db
+        .query(
+            "SELECT creditor_id FROM creditor ORDER BY creditor_id",
+            vec![],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| Ok(column(row, "creditor_id")?))
+        .collect()
+}
+
+/// Which debtors a sweep visits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// All, and those that have a score but are not known any more.
+    All,
+    /// Those whose score may have changed by the creditor's business date.
+    Stale,
+}
+
+/// Debtors of a creditor in partitions, by partition and id, after `(parts[0], after)`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn debtors_in(
+    db: &Db,
+    creditor_id: &str,
+    parts: &[i64],
+    after: &str,
+    visit: Visit,
+    limit: u64,
+) -> Result<Vec<(i64, String)>> {
+    let rows = db
+        .query_rows(
+            Rows::new().int("part", parts.iter().copied()),
+            vec![
+                creditor_id.into(),
+                parts.first().copied().unwrap_or(0).into(),
+                after.into(),
+                limit.cast_signed().into(),
+            ],
+            |table, n| {
+                let page_of = |source: &str, alias: &str, more: &str| {
+                    format!(
+                        "SELECT {alias}.part, {alias}.debtor_id FROM {source} WHERE {alias}.creditor_id = ${n} \
+                         AND {alias}.part IN (SELECT r.part FROM {table} AS r) \
+                         AND ({alias}.part, {alias}.debtor_id) > (${}, ${}) {more} \
+                         ORDER BY {alias}.part, {alias}.debtor_id LIMIT ${}",
+                        n + 1,
+                        n + 2,
+                        n + 3
+                    )
+                };
+                match visit {
+                    Visit::Stale => page_of(
+                        "debtor AS d LEFT JOIN score AS s ON s.creditor_id = d.creditor_id \
+                         AND s.debtor_id = d.debtor_id",
+                        "d",
+                        &format!(
+                            "AND (s.stale_on IS NULL OR s.stale_on <= \
+                             (SELECT c.business_date FROM creditor c WHERE c.creditor_id = ${n}))"
+                        ),
+                    ),
+                    Visit::All => format!(
+                        "SELECT part, debtor_id FROM ({}) AS known UNION SELECT part, debtor_id FROM ({}) AS scored \
+                         ORDER BY part, debtor_id LIMIT ${}",
+                        page_of("debtor AS d", "d", ""),
+                        page_of("score AS s", "s", ""),
+                        n + 3
+                    ),
+                }
+            },
+        )
+        .await?;
+    rows.iter()
+        .map(|row| Ok((column(row, "part")?, column(row, "debtor_id")?)))
+        .collect()
+}

@@ -1,0 +1,109 @@
+//! Driven by the descriptors: what holds for every method is tried with every method. A method without a case fails.
+
+mod bad_input;
+mod cases;
+mod examples;
+mod fixture;
+mod import_rows;
+mod repeats;
+
+use e2e::suite::{Engine, Suite};
+use mahnwerk_proto::policy::methods;
+
+use crate::{cases::Case, examples::case, fixture::Fixture};
+
+/// A running suite and what is in it.
+struct Bench {
+    suite: Suite,
+}
+
+impl Bench {
+    async fn start(engine: Engine) -> Self {
+        Self {
+            suite: Suite::start(engine).await,
+        }
+    }
+
+    /// The channel of the service that answers `path`.
+    fn channel(&self, path: &str) -> &tonic::transport::Channel {
+        // The registry publishes, scoring consumes: each feed service is tried where it has something to do.
+        if path.starts_with("/mahnwerk.scoring.") || path.contains("FeedAdminService") {
+            &self.suite.scoring
+        } else {
+            &self.suite.registry
+        }
+    }
+
+    async fn fixture(&self, number: usize) -> Fixture {
+        Fixture::create(&self.suite, number).await
+    }
+}
+
+#[test]
+fn every_method_has_a_case_and_every_case_a_method() {
+    let fixture = Fixture::imagined();
+    let without: Vec<_> = methods()
+        .keys()
+        .filter(|path| case(path, &fixture).is_none())
+        .collect();
+    assert!(without.is_empty(), "methods without a case: {without:#?}");
+}
+
+#[test]
+fn every_id_in_a_request_is_known_to_name_something_or_to_be_new() {
+    let fixture = Fixture::imagined();
+    for method in methods().values() {
+        let case = case(&method.path, &fixture).expect("a case");
+        for request in case.messages(method) {
+            for place in e2e::wire::places(&request) {
+                if !place.field.name().ends_with("_id") || place.path == "request_id" {
+                    continue;
+                }
+                assert!(
+                    case.knows_id(&place.path),
+                    "{}: {} is neither in `refers` nor in `names` nor ignored",
+                    method.path,
+                    place.path
+                );
+            }
+        }
+    }
+}
+
+/// Tests of both engines.
+macro_rules! on_both_engines {
+    ($($sqlite:ident, $postgres:ident: $test:path;)*) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $sqlite() {
+            let bench = Bench::start(Engine::Sqlite).await;
+            $test(&bench).await;
+            bench.suite.stop().await;
+        }
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $postgres() {
+            let bench = Bench::start(Engine::Postgres).await;
+            $test(&bench).await;
+            bench.suite.stop().await;
+        }
+    )*};
+}
+
+on_both_engines! {
+    a_write_called_again_has_one_effect_on_sqlite, a_write_called_again_has_one_effect_on_postgres:
+        repeats::one_after_the_other;
+    two_hundred_identical_calls_have_one_effect_on_sqlite, two_hundred_identical_calls_have_one_effect_on_postgres:
+        repeats::all_at_once;
+    good_examples_are_answered_on_sqlite, good_examples_are_answered_on_postgres: bad_input::good_examples;
+    bad_fields_are_named_and_write_nothing_on_sqlite, bad_fields_are_named_and_write_nothing_on_postgres:
+        bad_input::bad_fields;
+    all_bad_fields_are_named_at_once_on_sqlite, all_bad_fields_are_named_at_once_on_postgres:
+        bad_input::all_fields_at_once;
+    unknown_ids_are_not_found_on_sqlite, unknown_ids_are_not_found_on_postgres: bad_input::unknown_ids;
+    page_tokens_of_other_lists_are_refused_on_sqlite, page_tokens_of_other_lists_are_refused_on_postgres:
+        bad_input::foreign_page_tokens;
+    messages_over_the_limit_are_refused_on_sqlite, messages_over_the_limit_are_refused_on_postgres:
+        bad_input::oversized_messages;
+    wrong_import_rows_are_refused_with_their_fields_on_sqlite,
+    wrong_import_rows_are_refused_with_their_fields_on_postgres: import_rows::wrong_rows;
+}

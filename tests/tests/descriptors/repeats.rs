@@ -1,0 +1,158 @@
+//! Writes that are called again: one after the other, with other content, and two hundred at once.
+
+use e2e::wire::{call, reason};
+use futures::future::join_all;
+use mahnwerk_proto::{
+    common::v1::Idempotency,
+    policy::{Method, methods},
+};
+use mahnwerk_runtime::db::{Db, Sql as _, column};
+use prost_reflect::{DynamicMessage, Value};
+use tonic::{Code, Status, transport::Channel};
+
+use crate::{Bench, Case, case, fixture::Effects};
+
+/// Calls at once.
+const TWINS: usize = 200;
+/// How often a call is repeated that was told to come again.
+const TRIES: usize = 20;
+
+fn writes() -> impl Iterator<Item = &'static Method> {
+    methods().values().filter(|method| {
+        method.policy.as_ref().map(|policy| policy.idempotency) == Some(Idempotency::RequestId)
+    })
+}
+
+/// The same call twice, then the same request id with other content.
+pub async fn one_after_the_other(bench: &Bench) {
+    let (registry, scoring) = (
+        bench.suite.registry_db().await,
+        bench.suite.scoring_db().await,
+    );
+    for (number, method) in writes().enumerate() {
+        let path = &method.path;
+        let case = case(path, &bench.fixture(number).await).expect("a case");
+        let request = case.messages(method);
+        let channel = bench.channel(path);
+        let before = Effects::count(&registry, &scoring).await;
+        let first = call(channel, method, &request).await;
+        let first = first.unwrap_or_else(|status| panic!("{path}: {status}"));
+        let after = Effects::count(&registry, &scoring).await;
+        assert_ne!(before, after, "{path} has no effect");
+
+        let second = call(channel, method, &request).await.expect("a replay");
+        assert_eq!(first, second, "{path} answers a repeated call otherwise");
+        assert_eq!(
+            after,
+            Effects::count(&registry, &scoring).await,
+            "{path} has two effects"
+        );
+
+        let Some(other) = case.other_message(method) else {
+            assert_eq!(
+                method.descriptor.input().fields().len(),
+                1,
+                "{path} takes more than a request id and needs other content to be tried with"
+            );
+            continue;
+        };
+        let refused = call(channel, method, &[other]).await.expect_err(path);
+        assert_eq!(
+            (refused.code(), reason(&refused).as_str()),
+            (Code::AlreadyExists, "REQUEST_ID_REUSED"),
+            "{path}: {refused}"
+        );
+        assert_eq!(
+            after,
+            Effects::count(&registry, &scoring).await,
+            "{path} has an effect though refused"
+        );
+    }
+}
+
+/// Two hundred identical calls, compared with one. What is wrong is told for all methods.
+pub async fn all_at_once(bench: &Bench) {
+    let (registry, scoring) = (
+        bench.suite.registry_db().await,
+        bench.suite.scoring_db().await,
+    );
+    let mut complaints = Vec::new();
+    for (number, method) in writes().enumerate() {
+        let path = &method.path;
+        let channel = bench.channel(path);
+        let single = case(path, &bench.fixture(2 * number).await).expect("a case");
+        let before = Effects::count(&registry, &scoring).await;
+        answer(channel, method, &single).await.expect(path);
+        let effects_of_one = Effects::count(&registry, &scoring).await.since(&before);
+
+        let case = case(path, &bench.fixture(2 * number + 1).await).expect("a case");
+        let before = Effects::count(&registry, &scoring).await;
+        let answers = join_all((0..TWINS).map(|_| answer(channel, method, &case))).await;
+        let effects = Effects::count(&registry, &scoring).await.since(&before);
+        if effects != effects_of_one {
+            complaints.push(format!(
+                "{path}: one call adds {effects_of_one:?}, {TWINS} add {effects:?}"
+            ));
+        }
+        let different = answers
+            .iter()
+            .filter(|answer| !is_same(answer, &answers[0]))
+            .count();
+        if different > 0 || answers[0].is_err() {
+            let refused = answers.iter().find_map(|answer| answer.as_ref().err());
+            complaints.push(format!(
+                "{path}: {different} answers differ from the first; refused: {refused:?}"
+            ));
+        }
+        let incarnation = answers[0]
+            .as_ref()
+            .ok()
+            .and_then(|answer| answer.get_field_by_name("incarnation"));
+        if let Some(incarnation) = incarnation
+            && *incarnation != current_incarnation(&scoring).await
+        {
+            complaints.push(format!(
+                "{path}: answers an incarnation that is not the current one"
+            ));
+        }
+    }
+    assert!(
+        complaints.is_empty(),
+        "{} complaints:\n{}",
+        complaints.len(),
+        complaints.join("\n")
+    );
+}
+
+fn is_same(one: &Result<DynamicMessage, Status>, other: &Result<DynamicMessage, Status>) -> bool {
+    matches!((one, other), (Ok(one), Ok(other)) if one == other)
+}
+
+/// One call, repeated as long as it is told to come again.
+async fn answer(channel: &Channel, method: &Method, case: &Case) -> Result<DynamicMessage, Status> {
+    let mut last = Status::unknown("never called");
+    for _ in 0..TRIES {
+        match call(channel, method, &case.messages(method)).await {
+            Ok(mut answers) => return Ok(answers.remove(0)),
+            Err(status) if is_transient(status.code()) => last = status,
+            Err(status) => return Err(status),
+        }
+    }
+    Err(last)
+}
+
+fn is_transient(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Aborted | Code::Unavailable | Code::ResourceExhausted
+    )
+}
+
+async fn current_incarnation(db: &Db) -> Value {
+    let row = db
+        .query_one("SELECT incarnation FROM feed_incarnation", vec![])
+        .await
+        .expect("a query")
+        .expect("a row");
+    Value::String(column(&row, "incarnation").expect("text"))
+}

@@ -1,12 +1,15 @@
 //! The Mahnwerk command line: all services in one process, the demo, imports and inspection.
 
+// First, because its macro is used by the others.
+#[macro_use]
+mod output;
+
 mod cli;
 mod client;
 mod commands;
 mod demo;
 mod import;
 mod json;
-mod output;
 mod services;
 mod up;
 

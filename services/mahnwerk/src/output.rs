@@ -1,5 +1,7 @@
 //! Tables for people, JSON for programs.
 
+use std::io::Write as _;
+
 use chrono::{Datelike as _, NaiveDate};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use mahnwerk_proto::common::v1::{Date, Money};
@@ -8,9 +10,23 @@ use serde_json::Value;
 
 use crate::client::{Failure, Result};
 
+/// Prints a line, as `println!` does, but ends quietly when nobody reads any more (`mahnwerk … | head`).
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::output::line(format_args!($($text)*))
+    };
+}
+
+/// Prints a line; use `say!`. Ends the program if nobody reads.
+pub(crate) fn line(text: std::fmt::Arguments<'_>) {
+    if writeln!(std::io::stdout(), "{text}").is_err() {
+        std::process::exit(0);
+    }
+}
+
 /// Prints one JSON document.
 pub(crate) fn print_json(value: &Value) {
-    println!("{value:#}");
+    say!("{value:#}");
 }
 
 /// A table with a header.

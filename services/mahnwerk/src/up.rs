@@ -30,17 +30,17 @@ pub(crate) async fn run(args: &UpArgs) -> Result<()> {
         scoring: args.scoring_port,
     };
     let services = Services::start(&args.data, ports, &shutdown).await?;
-    println!(
+    say!(
         "registry  {}  metrics and health http://{}",
         url(services.registry.api),
         services.registry.ops
     );
-    println!(
+    say!(
         "scoring   {}  metrics and health http://{}",
         url(services.scoring.api),
         services.scoring.ops
     );
-    println!("data in {}; stop with Ctrl-C", args.data.display());
+    say!("data in {}; stop with Ctrl-C", args.data.display());
     let result = services.stopped().await;
     telemetry.shutdown().await;
     result

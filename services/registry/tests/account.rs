@@ -56,8 +56,10 @@ over_grpc! {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_suites_run_side_by_side_on_one_database() {
     let service = Service::start().await;
-    let (account, import) =
-        tokio::join!(account::suite(service.channel.clone()), import::suite(service.channel.clone()));
+    let (account, import) = tokio::join!(
+        account::suite(service.channel.clone()),
+        import::suite(service.channel.clone())
+    );
     account.unwrap();
     import.unwrap();
     service.stop().await;
@@ -66,6 +68,8 @@ async fn the_suites_run_side_by_side_on_one_database() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_ends_after_the_current_chunk_when_the_service_drains() {
     let service = Service::start().await;
-    import::ends_when_draining(service.channel.clone(), || service.shutdown.begin()).await.unwrap();
+    import::ends_when_draining(service.channel.clone(), || service.shutdown.begin())
+        .await
+        .unwrap();
     service.stop().await;
 }

@@ -1,16 +1,22 @@
 //! The projection on SQLite.
 
-mod common;
-
-use common::empty_database;
-use mahnwerk_scoring::conformance::projection;
+use mahnwerk_runtime::{config::DatabaseSettings, db::Db};
+use mahnwerk_scoring::{conformance::projection, migrations};
 use tempfile::TempDir;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scores_follow_from_the_last_states_however_they_came() {
     for seed in 1..=24 {
         let directory = TempDir::new().unwrap();
-        let db = empty_database(&directory).await;
+        let settings = DatabaseSettings {
+            url: format!(
+                "sqlite://{}/scoring.db?mode=rwc",
+                directory.path().display()
+            ),
+            ..DatabaseSettings::default()
+        };
+        let db = Db::connect(&settings).await.unwrap();
+        migrations().apply(&db).await.unwrap();
         projection::scores_follow_from_the_last_states(&db, seed)
             .await
             .unwrap();

@@ -71,7 +71,7 @@ fn creditor(method: &str, f: &Fixture) -> Option<Case> {
         "CreateCreditor" => {
             let mut new = creditor;
             new["creditor_id"] = json!(format!("{c}-new"));
-            good(json!({"request_id": "r1", "creditor": new}))
+            good(json!({"request_id": format!("create-{c}-new"), "creditor": new}))
                 .other(other_name)
                 .refers(&[])
                 .names(&["creditor.creditor_id"])

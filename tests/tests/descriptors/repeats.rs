@@ -1,5 +1,7 @@
 //! Writes that are called again: one after the other, with other content, and two hundred at once.
 
+use std::time::Duration;
+
 use e2e::wire::{call, reason};
 use futures::future::join_all;
 use mahnwerk_proto::{
@@ -14,8 +16,9 @@ use crate::{Bench, Case, case, fixture::Effects};
 
 /// Calls at once.
 const TWINS: usize = 200;
-/// How often a call is repeated that was told to come again.
-const TRIES: usize = 20;
+/// How often, and how many times, a call is repeated that was told to come again.
+const RETRY: Duration = Duration::from_millis(200);
+const TRIES: usize = 50;
 
 fn writes() -> impl Iterator<Item = &'static Method> {
     methods().values().filter(|method| {
@@ -131,7 +134,9 @@ fn is_same(one: &Result<DynamicMessage, Status>, other: &Result<DynamicMessage, 
 /// One call, repeated as long as it is told to come again.
 async fn answer(channel: &Channel, method: &Method, case: &Case) -> Result<DynamicMessage, Status> {
     let mut last = Status::unknown("never called");
+    let mut pause = tokio::time::interval(RETRY);
     for _ in 0..TRIES {
+        pause.tick().await;
         match call(channel, method, &case.messages(method)).await {
             Ok(mut answers) => return Ok(answers.remove(0)),
             Err(status) if is_transient(status.code()) => last = status,

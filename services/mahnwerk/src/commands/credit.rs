@@ -83,10 +83,10 @@ fn print_decision(decision: &CreditDecision) {
         ("Score", decision.score.to_string()),
         ("Probability of default", ppm_text(decision.pd_ppm.into())),
     ]);
-    println!("{shown}");
+    say!("{shown}");
     let mut reasons = table(&["Reason", "In words"]);
     for reason in &decision.reasons {
         reasons.add_row([&reason.code, &reason.text]);
     }
-    println!("\n{reasons}");
+    say!("\n{reasons}");
 }

@@ -81,17 +81,17 @@ pub(super) async fn show(context: &Context, args: &DebtorArgs) -> Result<()> {
         }));
         return Ok(());
     }
-    println!("{}", master_data(&debtor));
-    println!(
+    say!("{}", master_data(&debtor));
+    say!(
         "\nBalance as of {}\n{}",
         date_text(balance.as_of.as_ref()),
         balances(&balance.balances)
     );
-    println!(
+    say!(
         "\nOpen invoices (at most {SHOWN})\n{}",
         invoices(&open_items)
     );
-    println!("\nWhat happened last\n{}", changes(&timeline));
+    say!("\nWhat happened last\n{}", changes(&timeline));
     Ok(())
 }
 

@@ -51,9 +51,9 @@ pub(super) async fn status(context: &Context, service: Service) -> Result<()> {
             format!("{} ms", count_text(status.oldest_writer_ms)),
         ),
     ]);
-    println!("{shown}");
+    say!("{shown}");
     if !status.consumed.is_empty() {
-        println!("\nConsumed\n{}", consumed(&status.consumed));
+        say!("\nConsumed\n{}", consumed(&status.consumed));
     }
     Ok(())
 }
@@ -132,7 +132,7 @@ pub(super) async fn list_parked(context: &Context, service: Service) -> Result<(
         return Ok(());
     }
     if parked.is_empty() {
-        println!("nothing is parked");
+        say!("nothing is parked");
         return Ok(());
     }
     let mut shown = table(&[
@@ -160,7 +160,7 @@ pub(super) async fn list_parked(context: &Context, service: Service) -> Result<(
         ]);
     }
     right(&mut shown, [5]);
-    println!("{shown}");
+    say!("{shown}");
     Ok(())
 }
 
@@ -194,7 +194,7 @@ fn released(context: &Context, applied: i32, released: bool, error: &str) -> Res
     if context.json {
         print_json(&json!({ "applied": applied, "released": released, "error": error }));
     } else {
-        println!("{} changes applied", count_text(applied));
+        say!("{} changes applied", count_text(applied));
     }
     if released {
         return Ok(());
@@ -212,7 +212,7 @@ pub(super) async fn reset(context: &Context, service: Service) -> Result<()> {
     if context.json {
         print_json(&json!({ "incarnation": answer.incarnation }));
     } else {
-        println!("the feed begins anew as incarnation {}", answer.incarnation);
+        say!("the feed begins anew as incarnation {}", answer.incarnation);
     }
     Ok(())
 }

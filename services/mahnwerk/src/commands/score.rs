@@ -63,7 +63,7 @@ pub(super) async fn explain(context: &Context, args: &ScoreArgs) -> Result<()> {
     }
     print_score(&score);
     if args.explain {
-        println!(
+        say!(
             "\nBase score {}\n{}",
             answer.base_score,
             features(&answer.features)
@@ -108,14 +108,14 @@ fn print_score(score: &Score) {
         ("Settled invoices", count_text(score.settled_items)),
         ("Scorecard", card),
     ]);
-    println!("{shown}");
+    say!("{shown}");
     if !score.reasons.is_empty() {
         let mut reasons = table(&["Points lost", "Why the score is not better"]);
         for reason in &score.reasons {
             reasons.add_row([reason.points_lost.to_string(), reason.text.clone()]);
         }
         right(&mut reasons, [0]);
-        println!("\n{reasons}");
+        say!("\n{reasons}");
     }
 }
 

@@ -77,7 +77,7 @@ async fn stream(context: &Context, service: Service, from: &mut Position) -> Res
 
 fn print(context: &Context, change: &Change) {
     if context.json {
-        println!("{}", json::message("mahnwerk.common.v1.Change", change));
+        say!("{}", json::message("mahnwerk.common.v1.Change", change));
         return;
     }
     let debtor = if change.debtor_id.is_empty() {
@@ -90,8 +90,13 @@ fn print(context: &Context, change: &Change) {
     } else {
         " deleted"
     };
-    println!(
+    say!(
         "{:>10}  {}  {}  {} {} v{}{what}",
-        change.seq, change.creditor_id, debtor, change.entity, change.entity_id, change.version
+        change.seq,
+        change.creditor_id,
+        debtor,
+        change.entity,
+        change.entity_id,
+        change.version
     );
 }

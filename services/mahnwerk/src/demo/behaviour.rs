@@ -77,9 +77,9 @@ impl Habits {
             dice.weighted(&ORGANISATIONS, Payer::Prompt)
         };
         let terms = if person {
-            dice.weighted(&[(6, 14), (2, 30), (1, 7)], 14)
+            dice.weighted(&[(4, 14), (4, 30), (1, 7)], 14)
         } else {
-            dice.weighted(&[(10, 30), (1, 14), (5, 45), (4, 60)], 30)
+            dice.weighted(&[(8, 30), (1, 21), (5, 40), (3, 45), (3, 60)], 30)
         };
         let weekdays = [Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri];
         let length = (period.last() - period.first()).num_days();
@@ -174,7 +174,7 @@ impl Habits {
         if dice.chance(forgotten_permille) {
             return plus(due, dice.between(30, 90));
         }
-        if dice.chance(50) {
+        if dice.chance(30) {
             return plus(due, dice.between(1, 6));
         }
         let most = (self.terms / 15).clamp(1, 3);
@@ -207,9 +207,9 @@ impl Habits {
 }
 
 const ORGANISATIONS: [(i64, Payer); 7] = [
-    (67, Payer::Prompt),
-    (8, Payer::MonthEnd),
-    (7, Payer::Slow),
+    (70, Payer::Prompt),
+    (6, Payer::MonthEnd),
+    (6, Payer::Slow),
     (3, Payer::Stalling),
     (4, Payer::Deteriorating),
     (4, Payer::Defaulting),

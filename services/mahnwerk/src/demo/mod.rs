@@ -60,10 +60,13 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<()> {
     shutdown.begin();
     let stopped = services.stopped().await;
     telemetry.shutdown().await;
-    print!("{}", played?);
+    // Before the report: printing ends the program when nobody reads.
+    drop(home);
+    let report = played?;
     stopped?;
+    say!("{}", report.trim_end());
     if let Some(kept) = args.keep.as_deref() {
-        println!(
+        say!(
             "The databases are kept: mahnwerk up --data {}",
             kept.display()
         );

@@ -210,11 +210,12 @@ fn payment_practice(page: &mut Page, story: &Story, outcomes: &[Outcome]) {
         &[late, format!("{low} to {high} %")],
         16,
     );
-    page.line(&format!(
-        "{} invoices paid, {} fallen due. Source: {PUBLISHED_SOURCE}.",
+    let counted = format!(
+        "{} invoices paid, {} fallen due.",
         size(practice.paid),
         size(practice.due)
-    ));
+    );
+    page.wrapped("", &format!("{counted} Source: {PUBLISHED_SOURCE}."));
 }
 
 fn scores(page: &mut Page, story: &Story, now: &[Score], check: &Check) {

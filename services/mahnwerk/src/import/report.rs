@@ -134,14 +134,14 @@ impl Report {
             ("Records posted", count_text(self.records_posted)),
             ("Records posted before", count_text(self.records_skipped)),
         ]);
-        println!("{shown}");
+        say!("{shown}");
         if !self.notes.is_empty() {
             let mut notes = table(&["Rows", "Note"]);
             for Note { note, rows } in &self.notes {
                 notes.add_row([count_text(*rows), note.clone()]);
             }
             right(&mut notes, [0]);
-            println!("\n{notes}");
+            say!("\n{notes}");
         }
         self.print_errors();
     }
@@ -161,9 +161,9 @@ impl Report {
             ]);
         }
         right(&mut errors, [0]);
-        println!("\n{errors}");
+        say!("\n{errors}");
         if self.errors.len() > SHOWN {
-            println!(
+            say!(
                 "and {} more; --output json shows all",
                 count(self.errors.len() - SHOWN)
             );

@@ -39,16 +39,23 @@ impl App {
         };
         let new_for = match &posting {
             Posting::Invoice(invoice) => Some(invoice.debtor_id.clone()),
-            Posting::CreditNote(credit) | Posting::Payment(credit) => Some(credit.debtor_id.clone()),
+            Posting::CreditNote(credit) | Posting::Payment(credit) => {
+                Some(credit.debtor_id.clone())
+            }
             _ => None,
         };
         // The debtor of an item never changes. An item that is not there yet has none; the transaction then says so.
         let debtor_id = match &new_for {
             Some(debtor_id) => Some(debtor_id.clone()),
-            None => storage::item::get(self.publisher.db(), creditor_id, &own).await?.map(|item| item.debtor_id),
+            None => storage::item::get(self.publisher.db(), creditor_id, &own)
+                .await?
+                .map(|item| item.debtor_id),
         };
         let locks = Locks::debtors(creditor_id, debtor_id.as_deref());
-        let begun = self.publisher.begin_once(call, method, creditor_id, request_id, &posting, locks).await?;
+        let begun = self
+            .publisher
+            .begin_once(call, method, creditor_id, request_id, &posting, locks)
+            .await?;
         let mut once = match begun {
             Begun::Replayed(written) => return Ok(written),
             Begun::Fresh(once) => once,
@@ -59,9 +66,14 @@ impl App {
         if new_for.is_none() && working.debtor_of_item(&own) != debtor_id.as_deref() {
             return Err(Error::Contention(None));
         }
-        let request = PostingRequest { posting, recorded_date: None };
+        let request = PostingRequest {
+            posting,
+            recorded_date: None,
+        };
         let key = working.post(&request).map_err(from_domain)?;
-        let view = working.view(&key).ok_or_else(|| Error::internal("a posting left no item"))?;
+        let view = working
+            .view(&key)
+            .ok_or_else(|| Error::internal("a posting left no item"))?;
         working.save(&mut once).await?;
         once.finish(view).await
     }
@@ -84,7 +96,9 @@ impl App {
             return Err(not_found(key.kind.name(), &key.id));
         };
         let mut views = with_entries(&reading, creditor_id, vec![item]).await?;
-        views.pop().ok_or_else(|| Error::internal("an item was lost while reading"))
+        views
+            .pop()
+            .ok_or_else(|| Error::internal("an item was lost while reading"))
     }
 
     /// Lists items with their entries, by kind and id.
@@ -101,7 +115,11 @@ impl App {
         deadline: Option<Instant>,
     ) -> Result<Page<ItemView>> {
         match &filter.debtor_id {
-            Some(debtor_id) => self.freshness.debtor(at_least, creditor_id, debtor_id, deadline).await?,
+            Some(debtor_id) => {
+                self.freshness
+                    .debtor(at_least, creditor_id, debtor_id, deadline)
+                    .await?
+            }
             None => self.freshness.all(at_least, deadline).await?,
         }
         let reading = self.publisher.db().begin_read().await?;
@@ -115,7 +133,10 @@ impl App {
         }
         let items = storage::item::list(&reading, creditor_id, filter, after, limit + 1).await?;
         let Page { rows, more } = Page::cut(items, limit);
-        Ok(Page { rows: with_entries(&reading, creditor_id, rows).await?, more })
+        Ok(Page {
+            rows: with_entries(&reading, creditor_id, rows).await?,
+            more,
+        })
     }
 }
 
@@ -133,7 +154,14 @@ async fn with_entries(
     let view = |item: registry_core::account::Item| {
         let key = (creditor_id.to_owned(), item.key.id.clone());
         let own = item.key.kind == ItemKind::Invoice;
-        ItemView { entries: if own { entries.remove(&key).unwrap_or_default() } else { Vec::new() }, item }
+        ItemView {
+            entries: if own {
+                entries.remove(&key).unwrap_or_default()
+            } else {
+                Vec::new()
+            },
+            item,
+        }
     };
     Ok(items.into_iter().map(view).collect())
 }

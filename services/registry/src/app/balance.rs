@@ -50,15 +50,23 @@ impl App {
     /// # Errors
     /// `NotFound`; `NO_BUSINESS_DAY` without a date; `LIMIT_REACHED` if a sum does not fit 64 bits; those of a
     /// consistency token.
-    pub async fn balance(&self, creditor_id: &str, debtor_id: &str, query: &BalanceQuery<'_>) -> Result<Balances> {
-        self.freshness.debtor(query.at_least, creditor_id, debtor_id, query.deadline).await?;
+    pub async fn balance(
+        &self,
+        creditor_id: &str,
+        debtor_id: &str,
+        query: &BalanceQuery<'_>,
+    ) -> Result<Balances> {
+        self.freshness
+            .debtor(query.at_least, creditor_id, debtor_id, query.deadline)
+            .await?;
         let reading = self.publisher.db().begin_read().await?;
         let creditor = creditor_of(&reading, creditor_id).await?;
         debtor_of(&reading, creditor_id, debtor_id).await?;
         let as_of = date_used(&creditor, query.as_of)?;
         let items = storage::item::of_debtor(&reading, creditor_id, debtor_id).await?;
         let entries = storage::entry::of_debtor(&reading, creditor_id, debtor_id).await?;
-        let balances = balance::balances(&items, &entries, as_of, query.known_at).map_err(from_domain)?;
+        let balances =
+            balance::balances(&items, &entries, as_of, query.known_at).map_err(from_domain)?;
         Ok(Balances { balances, as_of })
     }
 
@@ -66,17 +74,26 @@ impl App {
     ///
     /// # Errors
     /// Those of [`App::balance`].
-    pub async fn portfolio_balance(&self, creditor_id: &str, query: &BalanceQuery<'_>) -> Result<Balances> {
+    pub async fn portfolio_balance(
+        &self,
+        creditor_id: &str,
+        query: &BalanceQuery<'_>,
+    ) -> Result<Balances> {
         self.freshness.all(query.at_least, query.deadline).await?;
         let db = self.publisher.db();
         let creditor = creditor_of(db, creditor_id).await?;
         let as_of = date_used(&creditor, query.as_of)?;
-        Ok(Balances { balances: portfolio(db, creditor_id, as_of, query.known_at).await?, as_of })
+        Ok(Balances {
+            balances: portfolio(db, creditor_id, as_of, query.known_at).await?,
+            as_of,
+        })
     }
 }
 
 fn date_used(creditor: &Creditor, stated: Option<NaiveDate>) -> Result<NaiveDate> {
-    stated.or(creditor.business_date).ok_or_else(|| from_domain(DomainError::NoBusinessDay))
+    stated
+        .or(creditor.business_date)
+        .ok_or_else(|| from_domain(DomainError::NoBusinessDay))
 }
 
 async fn portfolio(
@@ -85,12 +102,16 @@ async fn portfolio(
     as_of: NaiveDate,
     known_at: Option<NaiveDate>,
 ) -> Result<Vec<Balance>> {
-    let sums = storage::item::bucket_sums(on, creditor_id, as_of, known_at.unwrap_or(date::MAX)).await?;
+    let sums =
+        storage::item::bucket_sums(on, creditor_id, as_of, known_at.unwrap_or(date::MAX)).await?;
     let mut currencies: BTreeMap<Currency, Vec<BucketSum>> = BTreeMap::new();
     for sum in sums {
         currencies.entry(sum.currency).or_default().push(sum);
     }
-    currencies.into_iter().map(|(currency, sums)| balance_of(currency, &sums)).collect()
+    currencies
+        .into_iter()
+        .map(|(currency, sums)| balance_of(currency, &sums))
+        .collect()
 }
 
 fn balance_of(currency: Currency, sums: &[BucketSum]) -> Result<Balance> {
@@ -110,10 +131,17 @@ fn balance_of(currency: Currency, sums: &[BucketSum]) -> Result<Balance> {
         overdue_31_60: amount(&|bucket| bucket == 2)?,
         overdue_61_90: amount(&|bucket| bucket == 3)?,
         overdue_over_90: amount(&|bucket| bucket == 4)?,
-        open_items: sums.iter().filter(|sum| sum.bucket >= 0).map(|sum| sum.open_items).sum(),
+        open_items: sums
+            .iter()
+            .filter(|sum| sum.bucket >= 0)
+            .map(|sum| sum.open_items)
+            .sum(),
     })
 }
 
 fn too_large() -> Error {
-    from_domain(DomainError::LimitReached { limit: i64::MAX, what: "minor units of a balance" })
+    from_domain(DomainError::LimitReached {
+        limit: i64::MAX,
+        what: "minor units of a balance",
+    })
 }

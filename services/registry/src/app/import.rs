@@ -56,7 +56,9 @@ impl RowState {
     /// As stored.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Accepted, Self::Refused].into_iter().find(|state| state.name() == name)
+        [Self::Accepted, Self::Refused]
+            .into_iter()
+            .find(|state| state.name() == name)
     }
 }
 
@@ -153,7 +155,9 @@ impl App {
     /// # Errors
     /// `NotFound`.
     pub async fn start_import(&self, import: &ImportKey) -> Result<()> {
-        creditor_of(self.publisher.db(), &import.creditor_id).await.map(|_| ())
+        creditor_of(self.publisher.db(), &import.creditor_id)
+            .await
+            .map(|_| ())
     }
 
     /// Takes the rows of a chunk in their order, in as few transactions as the limits of the feed allow. What is
@@ -162,10 +166,21 @@ impl App {
     /// # Errors
     /// `NO_BUSINESS_DAY` if there is something to post but no open day; otherwise those of the database. Refusals of
     /// rows are no errors.
-    pub async fn import_chunk(&self, call: &Call, import: &ImportKey, rows: &[PreparedRow]) -> Result<ChunkOutcome> {
-        let cause = Cause { request_id: String::new(), ..Cause::from(call) };
+    pub async fn import_chunk(
+        &self,
+        call: &Call,
+        import: &ImportKey,
+        rows: &[PreparedRow],
+    ) -> Result<ChunkOutcome> {
+        let cause = Cause {
+            request_id: String::new(),
+            ..Cause::from(call)
+        };
         let last_row_number = rows.iter().map(|row| row.row_number).max().unwrap_or(0);
-        let mut outcome = ChunkOutcome { last_row_number, ..ChunkOutcome::default() };
+        let mut outcome = ChunkOutcome {
+            last_row_number,
+            ..ChunkOutcome::default()
+        };
         for batch in batches(rows) {
             let mut attempt = 1;
             let taken = loop {
@@ -185,8 +200,16 @@ impl App {
     }
 
     /// Takes rows in one transaction.
-    async fn take(&self, cause: &Cause, import: &ImportKey, rows: &[PreparedRow]) -> Result<ChunkOutcome> {
-        let ImportKey { creditor_id, import_id } = import;
+    async fn take(
+        &self,
+        cause: &Cause,
+        import: &ImportKey,
+        rows: &[PreparedRow],
+    ) -> Result<ChunkOutcome> {
+        let ImportKey {
+            creditor_id,
+            import_id,
+        } = import;
         let debtor_ids: BTreeSet<&str> = rows.iter().filter_map(PreparedRow::debtor_id).collect();
         let locks = Locks::debtors(creditor_id, debtor_ids);
         let mut tx = WriteTx::begin(&self.publisher, locks, cause.clone()).await?;
@@ -206,7 +229,10 @@ impl App {
                 RowState::Accepted => outcome.accepted += 1,
                 RowState::Refused => outcome.refused.push(row_outcome.clone()),
             }
-            recorded.push(TakenRow { digest: row.digest.clone(), outcome: row_outcome });
+            recorded.push(TakenRow {
+                digest: row.digest.clone(),
+                outcome: row_outcome,
+            });
         }
         storage::import::record(&tx, creditor_id, import_id, &recorded).await?;
         outcome.consistency_token = tx.commit().await?;
@@ -226,7 +252,8 @@ impl App {
         });
         let debtor_ids = rows.iter().filter_map(|row| row.debtor_id());
         let ids = self.publisher.ids().clone();
-        let mut working = WorkingSet::load(&*tx, ids, creditor.clone(), postings, debtor_ids).await?;
+        let mut working =
+            WorkingSet::load(&*tx, ids, creditor.clone(), postings, debtor_ids).await?;
         let mut results = Vec::with_capacity(rows.len());
         // Nothing depends on a contact point, so these can wait until the debtors are stored.
         let mut contact_points = Vec::new();
@@ -234,7 +261,9 @@ impl App {
             results.push(match row.record.clone() {
                 Err(errors) => Err(errors),
                 Ok(Record::Debtor(debtor)) => working.add_debtor(debtor).map_err(row_errors),
-                Ok(Record::Posting(request)) => working.post(&request).map(|_| ()).map_err(row_errors),
+                Ok(Record::Posting(request)) => {
+                    working.post(&request).map(|_| ()).map_err(row_errors)
+                }
                 Ok(Record::ContactPoint(contact_point)) => {
                     let known = working.require_debtor(&contact_point.debtor_id);
                     contact_points.extend(known.is_ok().then_some((index, contact_point)));
@@ -244,7 +273,8 @@ impl App {
         }
         working.save(tx).await?;
         if !contact_points.is_empty() {
-            let (indices, contact_points): (Vec<usize>, Vec<ContactPoint>) = contact_points.into_iter().unzip();
+            let (indices, contact_points): (Vec<usize>, Vec<ContactPoint>) =
+                contact_points.into_iter().unzip();
             let created = contact_point::create_many(tx, &creditor, contact_points).await?;
             for (index, created) in indices.into_iter().zip(created) {
                 if let (Err(error), Some(result)) = (created, results.get_mut(index)) {
@@ -267,7 +297,9 @@ impl App {
     ) -> Result<ImportCounts> {
         self.freshness.all(at_least, deadline).await?;
         let db = self.publisher.db();
-        if let Some(counts) = storage::import::counts(db, &import.creditor_id, &import.import_id).await? {
+        if let Some(counts) =
+            storage::import::counts(db, &import.creditor_id, &import.import_id).await?
+        {
             return Ok(counts);
         }
         creditor_of(db, &import.creditor_id).await?;
@@ -288,9 +320,14 @@ impl App {
         deadline: Option<Instant>,
     ) -> Result<Page<RowOutcome>> {
         self.import_counts(import, at_least, deadline).await?;
-        let ImportKey { creditor_id, import_id } = import;
+        let ImportKey {
+            creditor_id,
+            import_id,
+        } = import;
         let db = self.publisher.db();
-        let rows = storage::import::list_rows(db, creditor_id, import_id, refused_only, after, limit + 1).await?;
+        let rows =
+            storage::import::list_rows(db, creditor_id, import_id, refused_only, after, limit + 1)
+                .await?;
         Ok(Page::cut(rows, limit))
     }
 }
@@ -323,7 +360,11 @@ impl PreparedRow {
             Ok(()) => (RowState::Accepted, Vec::new()),
             Err(errors) => (RowState::Refused, errors),
         };
-        if let Some(more) = errors.len().checked_sub(MAX_ERRORS).filter(|more| *more > 0) {
+        if let Some(more) = errors
+            .len()
+            .checked_sub(MAX_ERRORS)
+            .filter(|more| *more > 0)
+        {
             errors.truncate(MAX_ERRORS);
             errors.push(RowError {
                 field: String::new(),
@@ -347,7 +388,10 @@ fn batches(rows: &[PreparedRow]) -> Vec<&[PreparedRow]> {
     let (mut start, mut events) = (0, 0);
     let mut debtor_ids = BTreeSet::new();
     for (index, row) in rows.iter().enumerate() {
-        let more_debtors = usize::from(row.debtor_id().is_some_and(|debtor_id| !debtor_ids.contains(debtor_id)));
+        let more_debtors = usize::from(
+            row.debtor_id()
+                .is_some_and(|debtor_id| !debtor_ids.contains(debtor_id)),
+        );
         if debtor_ids.len() + more_debtors > MAX_DEBTORS || events + row.events() > MAX_EVENTS {
             batches.extend(rows.get(start..index));
             (start, events) = (index, 0);
@@ -361,19 +405,26 @@ fn batches(rows: &[PreparedRow]) -> Vec<&[PreparedRow]> {
 }
 
 /// Tells rows that were taken before, by an earlier stream or earlier in these rows, from fresh ones.
-fn sort_out<'a>(rows: &'a [PreparedRow], taken: &HashMap<i64, TakenRow>) -> (ChunkOutcome, Vec<&'a PreparedRow>) {
+fn sort_out<'a>(
+    rows: &'a [PreparedRow],
+    taken: &HashMap<i64, TakenRow>,
+) -> (ChunkOutcome, Vec<&'a PreparedRow>) {
     let mut outcome = ChunkOutcome::default();
     let mut fresh: Vec<&PreparedRow> = Vec::with_capacity(rows.len());
     let mut digests: HashMap<i64, &str> = HashMap::with_capacity(rows.len());
     for row in rows {
         let before = taken.get(&row.row_number);
-        let digest = before.map(|taken| taken.digest.as_str()).or_else(|| digests.get(&row.row_number).copied());
+        let digest = before
+            .map(|taken| taken.digest.as_str())
+            .or_else(|| digests.get(&row.row_number).copied());
         match (digest, before) {
             (None, _) => {
                 digests.insert(row.row_number, &row.digest);
                 fresh.push(row);
             }
-            (Some(digest), _) if digest != row.digest => outcome.refused.push(row.outcome(Err(mismatch()))),
+            (Some(digest), _) if digest != row.digest => {
+                outcome.refused.push(row.outcome(Err(mismatch())))
+            }
             (Some(_), Some(taken)) if taken.outcome.state == RowState::Refused => {
                 outcome.refused.push(taken.outcome.clone());
             }
@@ -394,7 +445,11 @@ fn row_errors(error: DomainError) -> Vec<RowError> {
         Error::Precondition { reason, .. } => reason,
         _ => ErrorReason::Internal,
     };
-    vec![RowError { field: String::new(), reason: reason_text(reason).to_owned(), description }]
+    vec![RowError {
+        field: String::new(),
+        reason: reason_text(reason).to_owned(),
+        description,
+    }]
 }
 
 /// A field that is wrong, as an error of a row.

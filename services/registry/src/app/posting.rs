@@ -88,7 +88,16 @@ impl WorkingSet {
             keys,
             debtors: known
                 .into_iter()
-                .map(|(debtor_id, debtor)| (debtor_id, KnownDebtor { debtor, is_new: false, action: None }))
+                .map(|(debtor_id, debtor)| {
+                    (
+                        debtor_id,
+                        KnownDebtor {
+                            debtor,
+                            is_new: false,
+                            action: None,
+                        },
+                    )
+                })
                 .collect(),
         })
     }
@@ -99,9 +108,16 @@ impl WorkingSet {
     /// `Exists`.
     pub fn add_debtor(&mut self, debtor: Debtor) -> Result<(), DomainError> {
         if self.debtors.contains_key(&debtor.debtor_id) {
-            return Err(DomainError::Exists { kind: "debtor", id: debtor.debtor_id });
+            return Err(DomainError::Exists {
+                kind: "debtor",
+                id: debtor.debtor_id,
+            });
         }
-        let known = KnownDebtor { is_new: true, action: Some("created"), debtor };
+        let known = KnownDebtor {
+            is_new: true,
+            action: Some("created"),
+            debtor,
+        };
         self.debtors.insert(known.debtor.debtor_id.clone(), known);
         Ok(())
     }
@@ -114,7 +130,10 @@ impl WorkingSet {
         if self.debtors.contains_key(debtor_id) {
             return Ok(());
         }
-        Err(DomainError::NotFound { kind: "debtor", id: debtor_id.to_owned() })
+        Err(DomainError::NotFound {
+            kind: "debtor",
+            id: debtor_id.to_owned(),
+        })
     }
 
     /// Applies one posting, wholly or not at all. The first invoice of a prospect makes it a customer.
@@ -144,7 +163,10 @@ impl WorkingSet {
     #[must_use]
     pub fn view(&self, key: &ItemKey) -> Option<ItemView> {
         let item = self.ledger.item(key)?.clone();
-        Some(ItemView { item, entries: self.entries_of(key) })
+        Some(ItemView {
+            item,
+            entries: self.entries_of(key),
+        })
     }
 
     fn entries_of(&self, key: &ItemKey) -> Vec<Entry> {
@@ -169,13 +191,24 @@ impl WorkingSet {
         }
         let creditor_id = &self.creditor.creditor_id;
         let business_date = self.creditor.business_date.map(day_number);
-        let Changes { inserted, updated, entries: new_entries, actions } = self.ledger.into_changes();
+        let Changes {
+            inserted,
+            updated,
+            entries: new_entries,
+            actions,
+        } = self.ledger.into_changes();
         let items = [inserted, updated].concat();
-        let changed: Vec<KnownDebtor> =
-            self.debtors.into_values().filter(|known| known.action.is_some()).collect();
+        let changed: Vec<KnownDebtor> = self
+            .debtors
+            .into_values()
+            .filter(|known| known.action.is_some())
+            .collect();
         if actions.len() + changed.len() > MAX_EVENTS {
             let limit = i64::try_from(MAX_EVENTS).unwrap_or(i64::MAX);
-            return Err(from_domain(DomainError::LimitReached { limit, what: "changes of one transaction" }));
+            return Err(from_domain(DomainError::LimitReached {
+                limit,
+                what: "changes of one transaction",
+            }));
         }
         let debtors: Vec<Debtor> = changed.iter().map(|known| known.debtor.clone()).collect();
         storage::debtor::save_many(tx, &debtors).await?;
@@ -183,9 +216,21 @@ impl WorkingSet {
         storage::entry::insert(tx, creditor_id, &new_entries).await?;
         let mut events: Vec<NewEvent> = changed
             .iter()
-            .filter_map(|known| Some(feed::debtor_event(&self.creditor, &known.debtor, known.action?)))
+            .filter_map(|known| {
+                Some(feed::debtor_event(
+                    &self.creditor,
+                    &known.debtor,
+                    known.action?,
+                ))
+            })
             .collect();
-        events.extend(item_events(creditor_id, business_date, items, actions, entries));
+        events.extend(item_events(
+            creditor_id,
+            business_date,
+            items,
+            actions,
+            entries,
+        ));
         tx.append(events).await
     }
 }
@@ -216,7 +261,11 @@ fn new_for(posting: &Posting) -> Option<&str> {
 }
 
 /// The items on the other side of the entries of `undoing` that are not loaded yet.
-fn counterparts(entries: &[Entry], undoing: &BTreeSet<ItemKey>, loaded: &BTreeSet<ItemKey>) -> BTreeSet<ItemKey> {
+fn counterparts(
+    entries: &[Entry],
+    undoing: &BTreeSet<ItemKey>,
+    loaded: &BTreeSet<ItemKey>,
+) -> BTreeSet<ItemKey> {
     if undoing.is_empty() {
         return BTreeSet::new();
     }
@@ -236,11 +285,16 @@ fn item_events(
     actions: Vec<(ItemKey, &'static str)>,
     mut entries: HashMap<ItemKey, Vec<Entry>>,
 ) -> Vec<NewEvent> {
-    let mut items: HashMap<ItemKey, Item> =
-        items.into_iter().map(|item| (item.key.clone(), item)).collect();
+    let mut items: HashMap<ItemKey, Item> = items
+        .into_iter()
+        .map(|item| (item.key.clone(), item))
+        .collect();
     let event = |(key, action): (ItemKey, &'static str)| {
         let item = items.remove(&key)?;
-        let view = ItemView { entries: entries.remove(&key).unwrap_or_default(), item };
+        let view = ItemView {
+            entries: entries.remove(&key).unwrap_or_default(),
+            item,
+        };
         Some(NewEvent {
             creditor_id: creditor_id.to_owned(),
             debtor_id: view.item.debtor_id.clone(),

@@ -2,11 +2,13 @@
 
 use mahnwerk_feed::Written;
 use mahnwerk_proto::registry::v1::{
-    AllocateCreditRequest, AllocateCreditResponse, CreateCreditNoteRequest, CreateCreditNoteResponse,
-    CreateInvoiceRequest, CreateInvoiceResponse, CreatePaymentRequest, CreatePaymentResponse, GetBalanceRequest,
-    GetBalanceResponse, GetItemRequest, GetItemResponse, GetPortfolioBalanceRequest, GetPortfolioBalanceResponse,
-    Item, ListItemsRequest, ListItemsResponse, ReverseEntryRequest, ReverseEntryResponse, ReverseItemRequest,
-    ReverseItemResponse, WriteOffInvoiceRequest, WriteOffInvoiceResponse, account_service_server::AccountService,
+    AllocateCreditRequest, AllocateCreditResponse, CreateCreditNoteRequest,
+    CreateCreditNoteResponse, CreateInvoiceRequest, CreateInvoiceResponse, CreatePaymentRequest,
+    CreatePaymentResponse, GetBalanceRequest, GetBalanceResponse, GetItemRequest, GetItemResponse,
+    GetPortfolioBalanceRequest, GetPortfolioBalanceResponse, Item, ListItemsRequest,
+    ListItemsResponse, ReverseEntryRequest, ReverseEntryResponse, ReverseItemRequest,
+    ReverseItemResponse, WriteOffInvoiceRequest, WriteOffInvoiceResponse,
+    account_service_server::AccountService,
 };
 use mahnwerk_runtime::{
     context::Call,
@@ -32,9 +34,16 @@ impl AccountService for Api {
         let mut check = Checker::new();
         let creditor_id = owner(&mut check, "invoice", request.invoice.as_ref());
         let posting = convert::invoice(&mut check, request.invoice.as_ref());
-        let new = Write { method: "CreateInvoice", request_id: &request.request_id, creditor_id };
+        let new = Write {
+            method: "CreateInvoice",
+            request_id: &request.request_id,
+            creditor_id,
+        };
         let (invoice, consistency_token) = self.write(&call, check, new, posting).await?;
-        Ok(Response::new(CreateInvoiceResponse { invoice, consistency_token }))
+        Ok(Response::new(CreateInvoiceResponse {
+            invoice,
+            consistency_token,
+        }))
     }
 
     async fn create_credit_note(
@@ -44,10 +53,21 @@ impl AccountService for Api {
         let (call, request) = (Call::of(&request), request.into_inner());
         let mut check = Checker::new();
         let creditor_id = owner(&mut check, "credit_note", request.credit_note.as_ref());
-        let posting = convert::credit_note(&mut check, request.credit_note.as_ref(), &request.allocations);
-        let new = Write { method: "CreateCreditNote", request_id: &request.request_id, creditor_id };
+        let posting = convert::credit_note(
+            &mut check,
+            request.credit_note.as_ref(),
+            &request.allocations,
+        );
+        let new = Write {
+            method: "CreateCreditNote",
+            request_id: &request.request_id,
+            creditor_id,
+        };
         let (credit_note, consistency_token) = self.write(&call, check, new, posting).await?;
-        Ok(Response::new(CreateCreditNoteResponse { credit_note, consistency_token }))
+        Ok(Response::new(CreateCreditNoteResponse {
+            credit_note,
+            consistency_token,
+        }))
     }
 
     async fn create_payment(
@@ -58,9 +78,16 @@ impl AccountService for Api {
         let mut check = Checker::new();
         let creditor_id = owner(&mut check, "payment", request.payment.as_ref());
         let posting = convert::payment(&mut check, request.payment.as_ref(), &request.allocations);
-        let new = Write { method: "CreatePayment", request_id: &request.request_id, creditor_id };
+        let new = Write {
+            method: "CreatePayment",
+            request_id: &request.request_id,
+            creditor_id,
+        };
         let (payment, consistency_token) = self.write(&call, check, new, posting).await?;
-        Ok(Response::new(CreatePaymentResponse { payment, consistency_token }))
+        Ok(Response::new(CreatePaymentResponse {
+            payment,
+            consistency_token,
+        }))
     }
 
     async fn allocate_credit(
@@ -73,9 +100,16 @@ impl AccountService for Api {
         let kind = convert::kind(&mut check, "credit_kind", request.credit_kind);
         let allocations = convert::allocations(&mut check, &request.allocations);
         let posting = convert::allocate(&mut check, kind, request.credit_id, allocations);
-        let new = Write { method: "AllocateCredit", request_id: &request.request_id, creditor_id: &request.creditor_id };
+        let new = Write {
+            method: "AllocateCredit",
+            request_id: &request.request_id,
+            creditor_id: &request.creditor_id,
+        };
         let (credit, consistency_token) = self.write(&call, check, new, posting).await?;
-        Ok(Response::new(AllocateCreditResponse { credit, consistency_token }))
+        Ok(Response::new(AllocateCreditResponse {
+            credit,
+            consistency_token,
+        }))
     }
 
     async fn reverse_item(
@@ -88,9 +122,16 @@ impl AccountService for Api {
         let kind = convert::kind(&mut check, "kind", request.kind);
         let value_date = check.optional_date("value_date", request.value_date.as_ref());
         let posting = convert::reverse_item(&mut check, kind, request.item_id, value_date);
-        let new = Write { method: "ReverseItem", request_id: &request.request_id, creditor_id: &request.creditor_id };
+        let new = Write {
+            method: "ReverseItem",
+            request_id: &request.request_id,
+            creditor_id: &request.creditor_id,
+        };
         let (item, consistency_token) = self.write(&call, check, new, posting).await?;
-        Ok(Response::new(ReverseItemResponse { item, consistency_token }))
+        Ok(Response::new(ReverseItemResponse {
+            item,
+            consistency_token,
+        }))
     }
 
     async fn reverse_entry(
@@ -102,11 +143,22 @@ impl AccountService for Api {
         check.key("creditor_id", &request.creditor_id);
         let value_date = check.optional_date("value_date", request.value_date.as_ref());
         let (invoice_id, entry_id) = (request.invoice_id, request.entry_id);
-        let posting = Posting::ReverseEntry { invoice_id, entry_id, value_date };
+        let posting = Posting::ReverseEntry {
+            invoice_id,
+            entry_id,
+            value_date,
+        };
         convert::check_posting(&mut check, &posting);
-        let new = Write { method: "ReverseEntry", request_id: &request.request_id, creditor_id: &request.creditor_id };
+        let new = Write {
+            method: "ReverseEntry",
+            request_id: &request.request_id,
+            creditor_id: &request.creditor_id,
+        };
         let (invoice, consistency_token) = self.write(&call, check, new, Some(posting)).await?;
-        Ok(Response::new(ReverseEntryResponse { invoice, consistency_token }))
+        Ok(Response::new(ReverseEntryResponse {
+            invoice,
+            consistency_token,
+        }))
     }
 
     async fn write_off_invoice(
@@ -117,26 +169,45 @@ impl AccountService for Api {
         let mut check = Checker::new();
         check.key("creditor_id", &request.creditor_id);
         let amount = convert::optional_money(&mut check, "amount", request.amount.as_ref());
-        let posting = Posting::WriteOff { invoice_id: request.invoice_id, amount };
+        let posting = Posting::WriteOff {
+            invoice_id: request.invoice_id,
+            amount,
+        };
         convert::check_posting(&mut check, &posting);
-        let new = Write { method: "WriteOffInvoice", request_id: &request.request_id, creditor_id: &request.creditor_id };
+        let new = Write {
+            method: "WriteOffInvoice",
+            request_id: &request.request_id,
+            creditor_id: &request.creditor_id,
+        };
         let (invoice, consistency_token) = self.write(&call, check, new, Some(posting)).await?;
-        Ok(Response::new(WriteOffInvoiceResponse { invoice, consistency_token }))
+        Ok(Response::new(WriteOffInvoiceResponse {
+            invoice,
+            consistency_token,
+        }))
     }
 
-    async fn get_item(&self, request: Request<GetItemRequest>) -> Result<Response<GetItemResponse>, Status> {
+    async fn get_item(
+        &self,
+        request: Request<GetItemRequest>,
+    ) -> Result<Response<GetItemResponse>, Status> {
         let (call, request) = (Call::of(&request), request.into_inner());
         let mut check = Checker::new();
         check.key("creditor_id", &request.creditor_id);
         check.key("item_id", &request.item_id);
         let kind = convert::kind(&mut check, "kind", request.kind);
         let key = ItemKey::new(finish(check, kind)?, request.item_id);
-        let view = self.app.item(&request.creditor_id, &key, &request.at_least, call.deadline).await?;
+        let view = self
+            .app
+            .item(&request.creditor_id, &key, &request.at_least, call.deadline)
+            .await?;
         let item = Some(convert::item_message(&request.creditor_id, &view));
         Ok(Response::new(GetItemResponse { item }))
     }
 
-    async fn list_items(&self, request: Request<ListItemsRequest>) -> Result<Response<ListItemsResponse>, Status> {
+    async fn list_items(
+        &self,
+        request: Request<ListItemsRequest>,
+    ) -> Result<Response<ListItemsResponse>, Status> {
         let (call, request) = (Call::of(&request), request.into_inner());
         let creditor_id = &request.creditor_id;
         let mut check = Checker::new();
@@ -149,18 +220,45 @@ impl AccountService for Api {
             open_only: request.open_only,
         };
         let parameters = format!("{creditor_id} {filter:?}");
-        let page = read_page(check, request.page_size, &request.page_token, "ListItems", &parameters)?;
+        let page = read_page(
+            check,
+            request.page_size,
+            &request.page_token,
+            "ListItems",
+            &parameters,
+        )?;
         let after = page.after_parts::<2>()?;
-        let found =
-            self.app.items(creditor_id, &filter, after, page.limit, &request.at_least, call.deadline).await?;
-        let key = |view: &ItemView| vec![view.item.key.kind.name().to_owned(), view.item.key.id.clone()];
+        let found = self
+            .app
+            .items(
+                creditor_id,
+                &filter,
+                after,
+                page.limit,
+                &request.at_least,
+                call.deadline,
+            )
+            .await?;
+        let key = |view: &ItemView| {
+            vec![
+                view.item.key.kind.name().to_owned(),
+                view.item.key.id.clone(),
+            ]
+        };
         Ok(Response::new(ListItemsResponse {
             next_page_token: token_behind(&found, "ListItems", &parameters, key),
-            items: found.rows.iter().map(|view| convert::item_message(creditor_id, view)).collect(),
+            items: found
+                .rows
+                .iter()
+                .map(|view| convert::item_message(creditor_id, view))
+                .collect(),
         }))
     }
 
-    async fn get_balance(&self, request: Request<GetBalanceRequest>) -> Result<Response<GetBalanceResponse>, Status> {
+    async fn get_balance(
+        &self,
+        request: Request<GetBalanceRequest>,
+    ) -> Result<Response<GetBalanceResponse>, Status> {
         let (call, request) = (Call::of(&request), request.into_inner());
         let mut check = Checker::new();
         check.key("creditor_id", &request.creditor_id);
@@ -172,9 +270,16 @@ impl AccountService for Api {
             deadline: call.deadline,
         };
         check.finish()?;
-        let found = self.app.balance(&request.creditor_id, &request.debtor_id, &query).await?;
+        let found = self
+            .app
+            .balance(&request.creditor_id, &request.debtor_id, &query)
+            .await?;
         Ok(Response::new(GetBalanceResponse {
-            balances: found.balances.iter().map(convert::balance_message).collect(),
+            balances: found
+                .balances
+                .iter()
+                .map(convert::balance_message)
+                .collect(),
             as_of: Some(from_date(found.as_of)),
         }))
     }
@@ -193,9 +298,16 @@ impl AccountService for Api {
             deadline: call.deadline,
         };
         check.finish()?;
-        let found = self.app.portfolio_balance(&request.creditor_id, &query).await?;
+        let found = self
+            .app
+            .portfolio_balance(&request.creditor_id, &query)
+            .await?;
         Ok(Response::new(GetPortfolioBalanceResponse {
-            balances: found.balances.iter().map(convert::balance_message).collect(),
+            balances: found
+                .balances
+                .iter()
+                .map(convert::balance_message)
+                .collect(),
             as_of: Some(from_date(found.as_of)),
         }))
     }
@@ -219,9 +331,23 @@ impl Api {
     ) -> Result<(Option<Item>, String), Error> {
         check.request_id(write.request_id);
         let posting = finish(check, posting)?;
-        let Written { response, consistency_token } =
-            self.app.post(call, write.method, write.creditor_id, write.request_id, posting).await?;
-        Ok((Some(convert::item_message(write.creditor_id, &response)), consistency_token))
+        let Written {
+            response,
+            consistency_token,
+        } = self
+            .app
+            .post(
+                call,
+                write.method,
+                write.creditor_id,
+                write.request_id,
+                posting,
+            )
+            .await?;
+        Ok((
+            Some(convert::item_message(write.creditor_id, &response)),
+            consistency_token,
+        ))
     }
 }
 

@@ -42,7 +42,11 @@ pub fn item_message(creditor_id: &str, view: &ItemView) -> proto::Item {
         reference: item.reference.clone(),
         recorded_date: Some(from_date(item.recorded_date)),
         reversed: item.reversed,
-        entries: view.entries.iter().map(|entry| entry_message(entry, item.currency)).collect(),
+        entries: view
+            .entries
+            .iter()
+            .map(|entry| entry_message(entry, item.currency))
+            .collect(),
         version: item.version,
     }
 }
@@ -54,13 +58,20 @@ fn entry_message(entry: &Entry, currency: Currency) -> proto::Entry {
         EntryKind::WriteOff => proto::EntryKind::WriteOff,
         EntryKind::Cancellation => proto::EntryKind::Cancellation,
     };
-    let credit_kind = entry.credit.as_ref().map_or(proto::ItemKind::Unspecified, |key| kind_message(key.kind));
+    let credit_kind = entry
+        .credit
+        .as_ref()
+        .map_or(proto::ItemKind::Unspecified, |key| kind_message(key.kind));
     proto::Entry {
         entry_id: entry.entry_id.clone(),
         kind: kind.into(),
         amount: Some(money_message(Money::new(currency, entry.amount))),
         credit_kind: credit_kind.into(),
-        credit_id: entry.credit.as_ref().map(|key| key.id.clone()).unwrap_or_default(),
+        credit_id: entry
+            .credit
+            .as_ref()
+            .map(|key| key.id.clone())
+            .unwrap_or_default(),
         value_date: Some(from_date(entry.value_date)),
         recorded_date: Some(from_date(entry.recorded_date)),
         reverses_entry_id: entry.reverses.clone().unwrap_or_default(),
@@ -84,7 +95,10 @@ pub fn balance_message(balance: &Balance) -> proto::Balance {
 }
 
 fn money_message(money: Money) -> common::Money {
-    common::Money { currency_code: money.currency.code().to_owned(), minor_units: money.minor }
+    common::Money {
+        currency_code: money.currency.code().to_owned(),
+        minor_units: money.minor,
+    }
 }
 
 fn kind_message(kind: ItemKind) -> proto::ItemKind {
@@ -112,7 +126,11 @@ fn optional_kind(value: proto::ItemKind) -> Option<ItemKind> {
 
 /// The kind by which a list is filtered; unspecified means all.
 pub fn kind_filter(check: &mut Checker, field: &str, value: i32) -> Option<ItemKind> {
-    if value == 0 { None } else { kind(check, field, value) }
+    if value == 0 {
+        None
+    } else {
+        kind(check, field, value)
+    }
 }
 
 /// Adds what the core finds wrong with the form of a posting.
@@ -180,7 +198,11 @@ pub fn credit_note(
         return None;
     };
     check_kind(check, "credit_note.kind", item.kind, ItemKind::CreditNote);
-    let document_date = required_date(check, "credit_note.document_date", item.document_date.as_ref());
+    let document_date = required_date(
+        check,
+        "credit_note.document_date",
+        item.document_date.as_ref(),
+    );
     let posting = Posting::CreditNote(NewCredit {
         debtor_id: item.debtor_id.clone(),
         item_id: item.item_id.clone(),
@@ -203,7 +225,10 @@ pub fn allocate(
     allocations: Option<Vec<Allocation>>,
 ) -> Option<Posting> {
     let credit = ItemKey::new(kind.unwrap_or(ItemKind::Payment), credit_id);
-    let posting = Posting::Allocate { credit, allocations: allocations? };
+    let posting = Posting::Allocate {
+        credit,
+        allocations: allocations?,
+    };
     check_posting(check, &posting);
     Some(posting)
 }
@@ -222,13 +247,28 @@ pub fn reverse_item(
 }
 
 /// Allocations, without what the core checks; `None` only with violations.
-pub fn allocations(check: &mut Checker, allocations: &[proto::Allocation]) -> Option<Vec<Allocation>> {
+pub fn allocations(
+    check: &mut Checker,
+    allocations: &[proto::Allocation],
+) -> Option<Vec<Allocation>> {
     let mut converted = Vec::with_capacity(allocations.len().min(MAX_ALLOCATIONS));
     for (index, allocation) in allocations.iter().take(MAX_ALLOCATIONS).enumerate() {
         let field = format!("allocations[{index}]");
-        let amount = money(check, &format!("{field}.amount"), allocation.amount.as_ref())?;
-        let discount = optional_money(check, &format!("{field}.discount"), allocation.discount.as_ref());
-        converted.push(Allocation { invoice_id: allocation.invoice_id.clone(), amount, discount });
+        let amount = money(
+            check,
+            &format!("{field}.amount"),
+            allocation.amount.as_ref(),
+        )?;
+        let discount = optional_money(
+            check,
+            &format!("{field}.discount"),
+            allocation.discount.as_ref(),
+        );
+        converted.push(Allocation {
+            invoice_id: allocation.invoice_id.clone(),
+            amount,
+            discount,
+        });
     }
     Some(converted)
 }
@@ -243,10 +283,17 @@ fn money(check: &mut Checker, field: &str, money: Option<&common::Money>) -> Opt
 }
 
 /// An amount that may be absent; the range is for the core to check.
-pub fn optional_money(check: &mut Checker, field: &str, money: Option<&common::Money>) -> Option<Money> {
+pub fn optional_money(
+    check: &mut Checker,
+    field: &str,
+    money: Option<&common::Money>,
+) -> Option<Money> {
     let money = money?;
     let Some(currency) = Currency::parse(&money.currency_code) else {
-        check.refuse(format!("{field}.currency_code"), "must be an ISO 4217 code with a minor unit, in upper case");
+        check.refuse(
+            format!("{field}.currency_code"),
+            "must be an ISO 4217 code with a minor unit, in upper case",
+        );
         return stand_in(money.minor_units);
     };
     Some(Money::new(currency, money.minor_units))
@@ -262,7 +309,11 @@ fn required_date(check: &mut Checker, field: &str, value: Option<&common::Date>)
 }
 
 /// A date that may be absent. One that is wrong counts as given, so that what depends on it is judged rightly.
-fn optional_date(check: &mut Checker, field: &str, value: Option<&common::Date>) -> Option<NaiveDate> {
+fn optional_date(
+    check: &mut Checker,
+    field: &str,
+    value: Option<&common::Date>,
+) -> Option<NaiveDate> {
     let date = check.optional_date(field, value);
     value.map(|_| date.unwrap_or(date::MIN))
 }

@@ -6,8 +6,8 @@ use futures::future::pending;
 use mahnwerk_proto::{
     common::v1::ErrorReason,
     registry::v1::{
-        GetImportRequest, GetImportResponse, ImportLedgerRequest, ImportLedgerResponse, ImportStart,
-        ListImportRowsRequest, ListImportRowsResponse, import_ledger_request::Message,
+        GetImportRequest, GetImportResponse, ImportLedgerRequest, ImportLedgerResponse,
+        ImportStart, ListImportRowsRequest, ListImportRowsResponse, import_ledger_request::Message,
         import_service_server::ImportService,
     },
 };
@@ -54,10 +54,16 @@ impl ImportService for Api {
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
-    async fn get_import(&self, request: Request<GetImportRequest>) -> Result<Response<GetImportResponse>, Status> {
+    async fn get_import(
+        &self,
+        request: Request<GetImportRequest>,
+    ) -> Result<Response<GetImportResponse>, Status> {
         let (call, request) = (Call::of(&request), request.into_inner());
         let import = import_key(request.creditor_id, request.import_id)?;
-        let counts = self.app.import_counts(&import, &request.at_least, call.deadline).await?;
+        let counts = self
+            .app
+            .import_counts(&import, &request.at_least, call.deadline)
+            .await?;
         Ok(Response::new(GetImportResponse {
             accepted: counts.accepted,
             refused: counts.refused,
@@ -70,17 +76,29 @@ impl ImportService for Api {
         request: Request<ListImportRowsRequest>,
     ) -> Result<Response<ListImportRowsResponse>, Status> {
         let (call, request) = (Call::of(&request), request.into_inner());
-        let import = ImportKey { creditor_id: request.creditor_id, import_id: request.import_id };
+        let import = ImportKey {
+            creditor_id: request.creditor_id,
+            import_id: request.import_id,
+        };
         let refused_only = request.refused_only;
         let parameters = format!("{} {} {refused_only}", import.creditor_id, import.import_id);
         let check = check(&import);
-        let page = read_page(check, request.page_size, &request.page_token, "ListImportRows", &parameters)?;
+        let page = read_page(
+            check,
+            request.page_size,
+            &request.page_token,
+            "ListImportRows",
+            &parameters,
+        )?;
         let after = match page.after_parts::<1>()? {
             Some([row_number]) => row_number.parse().map_err(|_| Error::InvalidPageToken)?,
             None => 0,
         };
         let (at_least, deadline) = (&request.at_least, call.deadline);
-        let found = self.app.import_rows(&import, refused_only, after, page.limit, at_least, deadline).await?;
+        let found = self
+            .app
+            .import_rows(&import, refused_only, after, page.limit, at_least, deadline)
+            .await?;
         let key = |row: &RowOutcome| vec![row.row_number.to_string()];
         Ok(Response::new(ListImportRowsResponse {
             next_page_token: token_behind(&found, "ListImportRows", &parameters, key),
@@ -102,7 +120,10 @@ impl Api {
             first = messages.message() => first?,
         };
         let import = match first.and_then(|first| first.message) {
-            Some(Message::Start(ImportStart { creditor_id, import_id })) => import_key(creditor_id, import_id)?,
+            Some(Message::Start(ImportStart {
+                creditor_id,
+                import_id,
+            })) => import_key(creditor_id, import_id)?,
             _ => return Err(wrong_message("start", "must be the first message")),
         };
         self.app.start_import(&import).await?;
@@ -148,10 +169,13 @@ async fn read(
     loop {
         let chunk = match messages.message().await {
             Ok(None) => return,
-            Ok(Some(ImportLedgerRequest { message: Some(Message::Chunk(chunk)) })) => {
-                rows::prepare(&import.creditor_id, chunk).map_err(Status::from)
-            }
-            Ok(Some(_)) => Err(wrong_message("chunk", "must be every message but the first")),
+            Ok(Some(ImportLedgerRequest {
+                message: Some(Message::Chunk(chunk)),
+            })) => rows::prepare(&import.creditor_id, chunk).map_err(Status::from),
+            Ok(Some(_)) => Err(wrong_message(
+                "chunk",
+                "must be every message but the first",
+            )),
             Err(status) => Err(status),
         };
         let is_last = chunk.is_err();
@@ -164,7 +188,11 @@ async fn read(
 fn acknowledgement(outcome: ChunkOutcome) -> ImportLedgerResponse {
     ImportLedgerResponse {
         accepted: outcome.accepted,
-        refused: outcome.refused.into_iter().map(rows::result_message).collect(),
+        refused: outcome
+            .refused
+            .into_iter()
+            .map(rows::result_message)
+            .collect(),
         skipped: outcome.skipped,
         last_row_number: outcome.last_row_number,
         consistency_token: outcome.consistency_token,
@@ -172,7 +200,10 @@ fn acknowledgement(outcome: ChunkOutcome) -> ImportLedgerResponse {
 }
 
 fn import_key(creditor_id: String, import_id: String) -> Result<ImportKey, Error> {
-    let import = ImportKey { creditor_id, import_id };
+    let import = ImportKey {
+        creditor_id,
+        import_id,
+    };
     check(&import).finish()?;
     Ok(import)
 }

@@ -9,7 +9,11 @@ use mahnwerk_runtime::{
 use registry_core::account::{Entry, EntryKind, ItemKey, ItemKind};
 use sea_orm::QueryResult;
 
-use super::{day, day_number, item::{key_rows, looking_up}, named};
+use super::{
+    day, day_number,
+    item::{key_rows, looking_up},
+    named,
+};
 
 /// Columns of [`read`]; the table is called `e`.
 const COLUMNS: &str = "e.entry_id, e.debtor_id, e.kind, e.amount, e.debit_id, e.credit_kind, e.credit_id, \
@@ -20,7 +24,10 @@ pub type EntriesByInvoice = BTreeMap<(String, String), Vec<Entry>>;
 
 fn read(row: &QueryResult) -> Result<Entry> {
     let credit = match column::<Option<String>>(row, "credit_id")? {
-        Some(id) => Some(ItemKey::new(named(row, "credit_kind", ItemKind::parse)?, id)),
+        Some(id) => Some(ItemKey::new(
+            named(row, "credit_kind", ItemKind::parse)?,
+            id,
+        )),
         None => None,
     };
     Ok(Entry {
@@ -41,19 +48,28 @@ fn read(row: &QueryResult) -> Result<Entry> {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn of_items(on: &impl Sql, creditor_id: &str, keys: &BTreeSet<ItemKey>) -> Result<Vec<Entry>> {
+pub async fn of_items(
+    on: &impl Sql,
+    creditor_id: &str,
+    keys: &BTreeSet<ItemKey>,
+) -> Result<Vec<Entry>> {
     let rows = on
-        .query_rows(key_rows(keys.iter()), vec![creditor_id.into()], |table, next| {
-            let as_debit = format!("e.creditor_id = ${next} AND e.debit_id = r.item_id");
-            let as_credit =
-                format!("e.creditor_id = ${next} AND e.credit_kind = r.kind AND e.credit_id = r.item_id");
-            format!(
-                "SELECT {COLUMNS} FROM {table} AS r {} AND r.kind = 'invoice' \
+        .query_rows(
+            key_rows(keys.iter()),
+            vec![creditor_id.into()],
+            |table, next| {
+                let as_debit = format!("e.creditor_id = ${next} AND e.debit_id = r.item_id");
+                let as_credit = format!(
+                    "e.creditor_id = ${next} AND e.credit_kind = r.kind AND e.credit_id = r.item_id"
+                );
+                format!(
+                    "SELECT {COLUMNS} FROM {table} AS r {} AND r.kind = 'invoice' \
                  UNION ALL SELECT {COLUMNS} FROM {table} AS r {} AND r.kind <> 'invoice'",
-                looking_up(on, "entry", "e", &as_debit),
-                looking_up(on, "entry", "e", &as_credit)
-            )
-        })
+                    looking_up(on, "entry", "e", &as_debit),
+                    looking_up(on, "entry", "e", &as_credit)
+                )
+            },
+        )
         .await?;
     rows.iter().map(read).collect()
 }
@@ -64,7 +80,8 @@ pub async fn of_items(on: &impl Sql, creditor_id: &str, keys: &BTreeSet<ItemKey>
 /// Those of the database.
 pub async fn of_debtor(on: &impl Sql, creditor_id: &str, debtor_id: &str) -> Result<Vec<Entry>> {
     let as_debit = "e.creditor_id = i.creditor_id AND e.debit_id = i.item_id";
-    let as_credit = "e.creditor_id = i.creditor_id AND e.credit_kind = i.kind AND e.credit_id = i.item_id";
+    let as_credit =
+        "e.creditor_id = i.creditor_id AND e.credit_kind = i.kind AND e.credit_id = i.item_id";
     // Only the cancellation of a payment or credit note has no debit.
     let sql = format!(
         "SELECT {COLUMNS} FROM item AS i {} AND i.creditor_id = $1 AND i.debtor_id = $2 AND i.kind = 'invoice' \
@@ -73,7 +90,9 @@ pub async fn of_debtor(on: &impl Sql, creditor_id: &str, debtor_id: &str) -> Res
         looking_up(on, "entry", "e", as_debit),
         looking_up(on, "entry", "e", as_credit)
     );
-    let rows = on.query(&sql, vec![creditor_id.into(), debtor_id.into()]).await?;
+    let rows = on
+        .query(&sql, vec![creditor_id.into(), debtor_id.into()])
+        .await?;
     rows.iter().map(read).collect()
 }
 
@@ -86,7 +105,10 @@ pub async fn of_invoices<'a>(
     invoices: impl Iterator<Item = (&'a str, &'a str)> + Clone,
 ) -> Result<EntriesByInvoice> {
     let rows = Rows::new()
-        .text("creditor_id", invoices.clone().map(|(creditor_id, _)| creditor_id))
+        .text(
+            "creditor_id",
+            invoices.clone().map(|(creditor_id, _)| creditor_id),
+        )
         .text("item_id", invoices.map(|(_, item_id)| item_id));
     let rows = on
         .query_rows(rows, vec![], |table, _| {
@@ -115,16 +137,42 @@ pub async fn of_invoices<'a>(
 pub async fn insert(on: &impl Sql, creditor_id: &str, entries: &[Entry]) -> Result<()> {
     let credits = || entries.iter().map(|entry| entry.credit.as_ref());
     let rows = Rows::new()
-        .text("entry_id", entries.iter().map(|entry| entry.entry_id.as_str()))
-        .text("debtor_id", entries.iter().map(|entry| entry.debtor_id.as_str()))
+        .text(
+            "entry_id",
+            entries.iter().map(|entry| entry.entry_id.as_str()),
+        )
+        .text(
+            "debtor_id",
+            entries.iter().map(|entry| entry.debtor_id.as_str()),
+        )
         .text("kind", entries.iter().map(|entry| entry.kind.name()))
         .int("amount", entries.iter().map(|entry| entry.amount))
-        .opt_text("debit_id", entries.iter().map(|entry| entry.debit.as_ref().map(|key| key.id.as_str())))
-        .opt_text("credit_kind", credits().map(|key| key.map(|key| key.kind.name())))
-        .opt_text("credit_id", credits().map(|key| key.map(|key| key.id.as_str())))
-        .int("value_date", entries.iter().map(|entry| day_number(entry.value_date)))
-        .int("recorded_date", entries.iter().map(|entry| day_number(entry.recorded_date)))
-        .opt_text("reverses", entries.iter().map(|entry| entry.reverses.as_deref()))
+        .opt_text(
+            "debit_id",
+            entries
+                .iter()
+                .map(|entry| entry.debit.as_ref().map(|key| key.id.as_str())),
+        )
+        .opt_text(
+            "credit_kind",
+            credits().map(|key| key.map(|key| key.kind.name())),
+        )
+        .opt_text(
+            "credit_id",
+            credits().map(|key| key.map(|key| key.id.as_str())),
+        )
+        .int(
+            "value_date",
+            entries.iter().map(|entry| day_number(entry.value_date)),
+        )
+        .int(
+            "recorded_date",
+            entries.iter().map(|entry| day_number(entry.recorded_date)),
+        )
+        .opt_text(
+            "reverses",
+            entries.iter().map(|entry| entry.reverses.as_deref()),
+        )
         .int("number", entries.iter().map(|entry| entry.number));
     on.execute_rows(rows, vec![creditor_id.into()], |table, next| {
         format!(

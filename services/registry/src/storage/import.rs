@@ -66,7 +66,13 @@ pub async fn taken(
     rows.iter()
         .map(|row| {
             let outcome = read(row)?;
-            Ok((outcome.row_number, TakenRow { digest: column(row, "digest")?, outcome }))
+            Ok((
+                outcome.row_number,
+                TakenRow {
+                    digest: column(row, "digest")?,
+                    outcome,
+                },
+            ))
         })
         .collect()
 }
@@ -75,7 +81,12 @@ pub async fn taken(
 ///
 /// # Errors
 /// `Contention` if another stream took one of the rows in the meantime; otherwise those of the database.
-pub async fn record(on: &impl Sql, creditor_id: &str, import_id: &str, rows: &[TakenRow]) -> Result<()> {
+pub async fn record(
+    on: &impl Sql,
+    creditor_id: &str,
+    import_id: &str,
+    rows: &[TakenRow],
+) -> Result<()> {
     let errors = rows
         .iter()
         .map(|row| match row.outcome.errors.as_slice() {
@@ -88,8 +99,14 @@ pub async fn record(on: &impl Sql, creditor_id: &str, import_id: &str, rows: &[T
     let table = Rows::new()
         .int("row_number", rows.iter().map(|row| row.outcome.row_number))
         .text("state", rows.iter().map(|row| row.outcome.state.name()))
-        .text("record_type", rows.iter().map(|row| row.outcome.record_type.as_str()))
-        .text("record_id", rows.iter().map(|row| row.outcome.record_id.as_str()))
+        .text(
+            "record_type",
+            rows.iter().map(|row| row.outcome.record_type.as_str()),
+        )
+        .text(
+            "record_id",
+            rows.iter().map(|row| row.outcome.record_id.as_str()),
+        )
         .text("digest", rows.iter().map(|row| row.digest.as_str()))
         .opt_text("errors", errors);
     let inserted = on
@@ -105,9 +122,16 @@ pub async fn record(on: &impl Sql, creditor_id: &str, import_id: &str, rows: &[T
     if inserted != rows.len() as u64 {
         return Err(Error::Contention(None));
     }
-    let refused = rows.iter().filter(|row| row.outcome.state == RowState::Refused).count();
+    let refused = rows
+        .iter()
+        .filter(|row| row.outcome.state == RowState::Refused)
+        .count();
     let count = |number: usize| Value::from(i64::try_from(number).unwrap_or(i64::MAX));
-    let last = rows.iter().map(|row| row.outcome.row_number).max().unwrap_or(0);
+    let last = rows
+        .iter()
+        .map(|row| row.outcome.row_number)
+        .max()
+        .unwrap_or(0);
     let mut values = values();
     values.extend([count(rows.len() - refused), count(refused), last.into()]);
     // Last, because it makes concurrent streams of one import wait for each other until the commit.
@@ -127,7 +151,11 @@ pub async fn record(on: &impl Sql, creditor_id: &str, import_id: &str, rows: &[T
 ///
 /// # Errors
 /// Those of the database.
-pub async fn counts(on: &impl Sql, creditor_id: &str, import_id: &str) -> Result<Option<ImportCounts>> {
+pub async fn counts(
+    on: &impl Sql,
+    creditor_id: &str,
+    import_id: &str,
+) -> Result<Option<ImportCounts>> {
     let row = on
         .query_one(
             "SELECT accepted, refused, last_row_number FROM import WHERE creditor_id = $1 AND import_id = $2",
@@ -156,7 +184,11 @@ pub async fn list_rows(
     after: i64,
     limit: u64,
 ) -> Result<Vec<RowOutcome>> {
-    let filter = if refused_only { " AND i.state = 'refused'" } else { "" };
+    let filter = if refused_only {
+        " AND i.state = 'refused'"
+    } else {
+        ""
+    };
     let rows = on
         .query(
             &format!(

@@ -8,11 +8,11 @@ use mahnwerk_runtime::{
     db::{Db, Rows, Sql, column},
     error::{Error, Result},
 };
+use prost::Message as _;
 use registry_core::{
     account::{Item, ItemKey, ItemKind},
     currency::Currency,
 };
-use prost::Message as _;
 use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Value};
 
 use super::{day, day_number, entry, named, opt_day};
@@ -38,7 +38,10 @@ fn read(row: &QueryResult) -> Result<Item> {
     let discount_bps: i64 = column(row, "discount_bps")?;
     Ok(Item {
         debtor_id: column(row, "debtor_id")?,
-        key: ItemKey::new(named(row, "kind", ItemKind::parse)?, column::<String>(row, "item_id")?),
+        key: ItemKey::new(
+            named(row, "kind", ItemKind::parse)?,
+            column::<String>(row, "item_id")?,
+        ),
         currency: named(row, "currency", Currency::parse)?,
         amount: column(row, "amount")?,
         open: column(row, "open")?,
@@ -46,7 +49,8 @@ fn read(row: &QueryResult) -> Result<Item> {
         due_date: opt_day(row, "due_date")?,
         value_date: day(row, "value_date")?,
         discount_date: opt_day(row, "discount_date")?,
-        discount_bps: i32::try_from(discount_bps).map_err(|_| Error::internal("a stored discount is out of range"))?,
+        discount_bps: i32::try_from(discount_bps)
+            .map_err(|_| Error::internal("a stored discount is out of range"))?,
         reference: column(row, "reference")?,
         recorded_date: day(row, "recorded_date")?,
         reversed: column::<i64>(row, "reversed")? == 1,
@@ -77,12 +81,25 @@ pub(super) fn looking_up(on: &impl Sql, table: &str, alias: &str, condition: &st
 ///
 /// # Errors
 /// Those of the database.
-pub async fn get_many(on: &impl Sql, creditor_id: &str, keys: &BTreeSet<ItemKey>) -> Result<Vec<Item>> {
+pub async fn get_many(
+    on: &impl Sql,
+    creditor_id: &str,
+    keys: &BTreeSet<ItemKey>,
+) -> Result<Vec<Item>> {
     let rows = on
-        .query_rows(key_rows(keys.iter()), vec![creditor_id.into()], |table, next| {
-            let same = format!("i.creditor_id = ${next} AND i.kind = r.kind AND i.item_id = r.item_id");
-            format!("SELECT {COLUMNS} FROM {table} AS r {}", looking_up(on, "item", "i", &same))
-        })
+        .query_rows(
+            key_rows(keys.iter()),
+            vec![creditor_id.into()],
+            |table, next| {
+                let same = format!(
+                    "i.creditor_id = ${next} AND i.kind = r.kind AND i.item_id = r.item_id"
+                );
+                format!(
+                    "SELECT {COLUMNS} FROM {table} AS r {}",
+                    looking_up(on, "item", "i", &same)
+                )
+            },
+        )
         .await?;
     rows.iter().map(read).collect()
 }
@@ -92,7 +109,11 @@ pub async fn get_many(on: &impl Sql, creditor_id: &str, keys: &BTreeSet<ItemKey>
 /// # Errors
 /// Those of the database.
 pub async fn get(on: &impl Sql, creditor_id: &str, key: &ItemKey) -> Result<Option<Item>> {
-    let values: Vec<Value> = vec![creditor_id.into(), key.kind.name().into(), key.id.as_str().into()];
+    let values: Vec<Value> = vec![
+        creditor_id.into(),
+        key.kind.name().into(),
+        key.id.as_str().into(),
+    ];
     on.query_one(
         &format!("SELECT {COLUMNS} FROM item AS i WHERE i.creditor_id = $1 AND i.kind = $2 AND i.item_id = $3"),
         values,
@@ -110,7 +131,9 @@ pub async fn get(on: &impl Sql, creditor_id: &str, key: &ItemKey) -> Result<Opti
 pub async fn of_debtor(on: &impl Sql, creditor_id: &str, debtor_id: &str) -> Result<Vec<Item>> {
     let rows = on
         .query(
-            &format!("SELECT {COLUMNS} FROM item AS i WHERE i.creditor_id = $1 AND i.debtor_id = $2"),
+            &format!(
+                "SELECT {COLUMNS} FROM item AS i WHERE i.creditor_id = $1 AND i.debtor_id = $2"
+            ),
             vec![creditor_id.into(), debtor_id.into()],
         )
         .await?;
@@ -128,7 +151,10 @@ pub async fn list(
     after: Option<[&str; 2]>,
     limit: u64,
 ) -> Result<Vec<Item>> {
-    let mut values: Vec<Value> = vec![creditor_id.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()];
+    let mut values: Vec<Value> = vec![
+        creditor_id.into(),
+        i64::try_from(limit).unwrap_or(i64::MAX).into(),
+    ];
     let mut conditions = String::new();
     if let Some(debtor_id) = &filter.debtor_id {
         values.push(debtor_id.as_str().into());
@@ -143,7 +169,11 @@ pub async fn list(
     }
     if let Some([kind, item_id]) = after {
         values.extend([Value::from(kind), Value::from(item_id)]);
-        conditions.push_str(&format!(" AND (i.kind, i.item_id) > (${}, ${})", values.len() - 1, values.len()));
+        conditions.push_str(&format!(
+            " AND (i.kind, i.item_id) > (${}, ${})",
+            values.len() - 1,
+            values.len()
+        ));
     }
     let sql = format!(
         "SELECT {COLUMNS} FROM item AS i WHERE i.creditor_id = $1{conditions} ORDER BY i.kind, i.item_id LIMIT $2"
@@ -159,19 +189,48 @@ pub async fn list(
 /// database.
 pub async fn save(on: &impl Sql, creditor_id: &str, items: &[Item]) -> Result<()> {
     let rows = key_rows(items.iter().map(|item| &item.key))
-        .text("debtor_id", items.iter().map(|item| item.debtor_id.as_str()))
-        .int("part", items.iter().map(|item| partition(creditor_id, &item.debtor_id)))
+        .text(
+            "debtor_id",
+            items.iter().map(|item| item.debtor_id.as_str()),
+        )
+        .int(
+            "part",
+            items
+                .iter()
+                .map(|item| partition(creditor_id, &item.debtor_id)),
+        )
         .text("currency", items.iter().map(|item| item.currency.code()))
         .int("amount", items.iter().map(|item| item.amount))
         .int("open", items.iter().map(|item| item.open))
-        .int("document_date", items.iter().map(|item| day_number(item.document_date)))
-        .opt_int("due_date", items.iter().map(|item| item.due_date.map(day_number)))
-        .int("value_date", items.iter().map(|item| day_number(item.value_date)))
-        .opt_int("discount_date", items.iter().map(|item| item.discount_date.map(day_number)))
+        .int(
+            "document_date",
+            items.iter().map(|item| day_number(item.document_date)),
+        )
+        .opt_int(
+            "due_date",
+            items.iter().map(|item| item.due_date.map(day_number)),
+        )
+        .int(
+            "value_date",
+            items.iter().map(|item| day_number(item.value_date)),
+        )
+        .opt_int(
+            "discount_date",
+            items.iter().map(|item| item.discount_date.map(day_number)),
+        )
         .int("discount_bps", items.iter().map(|item| item.discount_bps))
-        .text("reference", items.iter().map(|item| item.reference.as_str()))
-        .int("recorded_date", items.iter().map(|item| day_number(item.recorded_date)))
-        .int("reversed", items.iter().map(|item| i64::from(item.reversed)))
+        .text(
+            "reference",
+            items.iter().map(|item| item.reference.as_str()),
+        )
+        .int(
+            "recorded_date",
+            items.iter().map(|item| day_number(item.recorded_date)),
+        )
+        .int(
+            "reversed",
+            items.iter().map(|item| i64::from(item.reversed)),
+        )
         .int("version", items.iter().map(|item| item.version));
     // A new item has version 1 and so never overwrites one that is there.
     let saved = on
@@ -188,7 +247,11 @@ pub async fn save(on: &impl Sql, creditor_id: &str, items: &[Item]) -> Result<()
             )
         })
         .await?;
-    if saved == items.len() as u64 { Ok(()) } else { Err(Error::Contention(None)) }
+    if saved == items.len() as u64 {
+        Ok(())
+    } else {
+        Err(Error::Contention(None))
+    }
 }
 
 /// A page of the snapshot: items of the partitions with their entries, by partition, creditor, kind and id. Items and
@@ -229,7 +292,11 @@ pub async fn snapshot_page(
     let read_only = db.begin_read().await?;
     let mut found = Vec::new();
     for row in &read_only.query(&sql, values).await? {
-        found.push((column::<i64>(row, "part")?, column::<String>(row, "creditor_id")?, read(row)?));
+        found.push((
+            column::<i64>(row, "part")?,
+            column::<String>(row, "creditor_id")?,
+            read(row)?,
+        ));
     }
     let invoices = found
         .iter()
@@ -241,9 +308,9 @@ pub async fn snapshot_page(
         .into_iter()
         .map(|(part, creditor_id, item)| {
             let entries = match item.key.kind {
-                ItemKind::Invoice => {
-                    entries.remove(&(creditor_id.clone(), item.key.id.clone())).unwrap_or_default()
-                }
+                ItemKind::Invoice => entries
+                    .remove(&(creditor_id.clone(), item.key.id.clone()))
+                    .unwrap_or_default(),
                 ItemKind::CreditNote | ItemKind::Payment => Vec::new(),
             };
             let key = vec![
@@ -311,7 +378,11 @@ pub async fn bucket_sums(
          ON u.kind = i.kind AND u.item_id = i.item_id \
          WHERE i.creditor_id = $1 AND i.value_date <= $2 AND i.recorded_date <= $3) AS open_item \
          GROUP BY currency, bucket";
-    let values = vec![creditor_id.into(), day_number(as_of).into(), day_number(known_at).into()];
+    let values = vec![
+        creditor_id.into(),
+        day_number(as_of).into(),
+        day_number(known_at).into(),
+    ];
     let read = |row: &QueryResult| {
         Ok(BucketSum {
             currency: named(row, "currency", Currency::parse)?,

@@ -1,6 +1,9 @@
 //! A running registry on a SQLite database of its own.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests; a failure is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; a failure is a failed test"
+)]
 
 use mahnwerk_registry::{config::Settings, start};
 use mahnwerk_runtime::{
@@ -21,9 +24,15 @@ pub struct Service {
 impl Service {
     pub async fn start() -> Self {
         let directory = TempDir::new().unwrap();
-        let mut settings = Settings { migrate_on_start: true, ..Settings::default() };
+        let mut settings = Settings {
+            migrate_on_start: true,
+            ..Settings::default()
+        };
         settings.common.database = DatabaseSettings {
-            url: format!("sqlite://{}/registry.db?mode=rwc", directory.path().display()),
+            url: format!(
+                "sqlite://{}/registry.db?mode=rwc",
+                directory.path().display()
+            ),
             ..DatabaseSettings::default()
         };
         settings.common.api.listen.set_port(0);
@@ -32,7 +41,12 @@ impl Service {
         let running = start(settings, shutdown.clone()).await.unwrap();
         let endpoint = Endpoint::from_shared(format!("http://{}", running.api)).unwrap();
         let channel = endpoint.connect().await.unwrap();
-        Self { channel, running, shutdown, _directory: directory }
+        Self {
+            channel,
+            running,
+            shutdown,
+            _directory: directory,
+        }
     }
 
     pub async fn stop(self) {

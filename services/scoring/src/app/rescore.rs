@@ -26,7 +26,7 @@ pub const REASONS: usize = 4;
 
 /// Scores debtors of a creditor as of its business date, and tells the feed of those whose score differs. Scores of
 /// debtors that are not known any more are removed. The debtors must be locked. Before the first business day nothing
-/// is scored: there is no date as of which to do so.
+/// has a score: there is no date as of which to compute one.
 ///
 /// # Errors
 /// Those of the database.
@@ -42,7 +42,7 @@ pub async fn rescore(
     let before = stored::get_many(tx, creditor_id, debtor_ids).await?;
     let gone = before
         .values()
-        .filter(|score| !debtors.contains_key(&score.debtor_id));
+        .filter(|score| day.is_none() || !debtors.contains_key(&score.debtor_id));
     let mut events: Vec<_> = gone.map(|score| removed(score, day)).collect();
     let gone: Vec<_> = events.iter().map(|event| event.debtor_id.clone()).collect();
     stored::remove(tx, creditor_id, &gone).await?;

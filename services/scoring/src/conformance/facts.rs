@@ -74,6 +74,7 @@ pub enum Fact {
 pub struct World {
     pub states: BTreeMap<Key, Fact>,
     versions: BTreeMap<Key, i64>,
+    past: BTreeMap<Key, Vec<Change>>,
 }
 
 fn first_day() -> NaiveDate {
@@ -83,7 +84,10 @@ fn first_day() -> NaiveDate {
 impl World {
     /// The open business day of a creditor.
     pub fn day(&self, creditor_id: &str) -> Option<NaiveDate> {
-        match self.states.get(&(creditor_id.to_owned(), Subject::Creditor)) {
+        match self
+            .states
+            .get(&(creditor_id.to_owned(), Subject::Creditor))
+        {
             Some(Fact::Creditor(day)) => *day,
             _ => None,
         }
@@ -91,13 +95,21 @@ impl World {
 
     /// The creditors, whose states are facts of their own.
     pub fn creditors(&self) -> Vec<String> {
-        let creditors = self.states.keys().filter(|(_, subject)| *subject == Subject::Creditor);
-        creditors.map(|(creditor_id, _)| creditor_id.clone()).collect()
+        let creditors = self
+            .states
+            .keys()
+            .filter(|(_, subject)| *subject == Subject::Creditor);
+        creditors
+            .map(|(creditor_id, _)| creditor_id.clone())
+            .collect()
     }
 
     /// The debtors of a creditor.
     pub fn debtors(&self, creditor_id: &str) -> BTreeMap<String, DebtorFacts> {
-        let own = self.states.iter().filter(|((creditor, _), _)| creditor == creditor_id);
+        let own = self
+            .states
+            .iter()
+            .filter(|((creditor, _), _)| creditor == creditor_id);
         own.filter_map(|((_, subject), fact)| match (subject, fact) {
             (Subject::Debtor(debtor_id), Fact::Debtor(facts)) => {
                 Some((debtor_id.clone(), facts.clone()))
@@ -109,7 +121,10 @@ impl World {
 
     /// The invoices of a debtor, by id.
     pub fn items(&self, creditor_id: &str, debtor_id: &str) -> Vec<ItemFacts> {
-        let own = self.states.iter().filter(|((creditor, _), _)| creditor == creditor_id);
+        let own = self
+            .states
+            .iter()
+            .filter(|((creditor, _), _)| creditor == creditor_id);
         own.filter_map(|((_, subject), fact)| match (subject, fact) {
             (Subject::Item(debtor, _), Fact::Item(item)) if debtor == debtor_id => {
                 Some(item.clone())
@@ -151,7 +166,16 @@ impl World {
             Some(fact) => self.states.insert(key.clone(), fact),
             None => self.states.remove(&key),
         };
-        self.change(&key)
+        let change = self.change(&key);
+        self.past.entry(key).or_default().push(change.clone());
+        change
+    }
+
+    /// Something that was told of an entity that is still there, perhaps long ago.
+    pub fn recollection(&self, dice: &mut Dice) -> Option<Change> {
+        let (key, _) = self.states.iter().nth(dice.index(self.states.len()))?;
+        let past = self.past.get(key)?;
+        past.get(dice.index(past.len())).cloned()
     }
 
     /// Something happens.
@@ -179,14 +203,15 @@ impl World {
             3 if known => self.forget_debtor(dice, &creditor_id, &debtor_id),
             4 if known => vec![about_nothing(&creditor_id, &debtor_id)],
             5 if known => {
-                let item = (creditor_id, Subject::Item(debtor_id, format!("i{}", dice.below(5))));
+                let item_id = format!("{debtor_id}-{}", dice.below(5));
+                let item = (creditor_id, Subject::Item(debtor_id, item_id));
                 match self.states.contains_key(&item) {
                     true => vec![self.set(item, None)],
                     false => Vec::new(),
                 }
             }
             6..16 if known => {
-                let item_id = format!("i{}", dice.below(5));
+                let item_id = format!("{debtor_id}-{}", dice.below(5));
                 let key = (creditor_id, Subject::Item(debtor_id, item_id.clone()));
                 let item = match self.states.get(&key) {
                     Some(Fact::Item(item)) => settled_further(dice, item.clone(), today),
@@ -198,18 +223,23 @@ impl World {
         }
     }
 
-    fn forget_debtor(&mut self, dice: &mut Dice, creditor_id: &str, debtor_id: &str) -> Vec<Change> {
-        let mut keys: Vec<Key> = self
-            .items(creditor_id, debtor_id)
-            .into_iter()
+    /// A debtor goes, and its invoices with it, told one by one before or after it.
+    fn forget_debtor(
+        &mut self,
+        dice: &mut Dice,
+        creditor_id: &str,
+        debtor_id: &str,
+    ) -> Vec<Change> {
+        let items = self.items(creditor_id, debtor_id).into_iter();
+        let mut changes: Vec<_> = items
             .map(|item| Subject::Item(debtor_id.to_owned(), item.item_id))
             .chain([Subject::Debtor(debtor_id.to_owned())])
-            .map(|subject| (creditor_id.to_owned(), subject))
+            .map(|subject| self.set((creditor_id.to_owned(), subject), None))
             .collect();
         if dice.one_in(2) {
-            keys.reverse();
+            changes.reverse();
         }
-        keys.into_iter().map(|key| self.set(key, None)).collect()
+        changes
     }
 
     /// A backup is restored: some of what was there is not, days are earlier, and versions begin anew.
@@ -239,6 +269,7 @@ impl World {
             }
         }
         self.versions = self.states.keys().map(|key| (key.clone(), 1)).collect();
+        self.past.clear();
     }
 }
 
@@ -254,7 +285,11 @@ fn some_rate(dice: &mut Dice, date: NaiveDate) -> FxRate {
 
 fn some_debtor(dice: &mut Dice, today: NaiveDate) -> DebtorFacts {
     DebtorFacts {
-        kind: if dice.one_in(3) { DebtorKind::Person } else { DebtorKind::Organisation },
+        kind: if dice.one_in(3) {
+            DebtorKind::Person
+        } else {
+            DebtorKind::Organisation
+        },
         prospect: dice.one_in(2),
         customer_since: dice.one_in(2).then(|| today - Days::new(dice.below(900))),
         insolvent_since: dice.one_in(5).then_some(today),
@@ -279,7 +314,11 @@ fn some_invoice(dice: &mut Dice, item_id: String, today: NaiveDate) -> ItemFacts
 fn settled_further(dice: &mut Dice, mut item: ItemFacts, today: NaiveDate) -> ItemFacts {
     let undone = item.settlements.last().filter(|_| dice.one_in(5));
     let settlement = match undone {
-        Some(last) => Settlement { amount: -last.amount, recorded_date: today, ..last.clone() },
+        Some(last) => Settlement {
+            amount: -last.amount,
+            recorded_date: today,
+            ..last.clone()
+        },
         None => Settlement {
             amount: item.amount.min(dice.amount()),
             value_date: today - Days::new(dice.below(120)) + Days::new(dice.below(10)),
@@ -339,7 +378,11 @@ fn debtor_message(creditor_id: &str, debtor_id: &str, facts: &DebtorFacts) -> De
         DebtorKind::Organisation => WireKind::Organisation,
         DebtorKind::Person => WireKind::Person,
     };
-    let relationship = if facts.prospect { Relationship::Prospect } else { Relationship::Customer };
+    let relationship = if facts.prospect {
+        Relationship::Prospect
+    } else {
+        Relationship::Customer
+    };
     Debtor {
         creditor_id: creditor_id.to_owned(),
         debtor_id: debtor_id.to_owned(),
@@ -354,7 +397,12 @@ fn debtor_message(creditor_id: &str, debtor_id: &str, facts: &DebtorFacts) -> De
 
 fn item_message(creditor_id: &str, debtor_id: &str, item: &ItemFacts) -> Item {
     let date = |date: NaiveDate| -> Option<Date> { Some(from_date(date)) };
-    let money = |minor_units| Some(Money { currency_code: item.currency.clone(), minor_units });
+    let money = |minor_units| {
+        Some(Money {
+            currency_code: item.currency.clone(),
+            minor_units,
+        })
+    };
     let entries = item.settlements.iter().map(|settlement| {
         let (kind, credit_kind) = match settlement.kind {
             SettlementKind::Payment => (EntryKind::Allocation, ItemKind::Payment),

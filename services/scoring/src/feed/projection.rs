@@ -147,15 +147,16 @@ impl Sorted {
             .map(|(stamp, id)| rate_key(&id).map(|key| (stamp, key)))
             .collect::<Result<Vec<_>>>()?;
         stored::delete_rates(tx, &gone).await?;
-        let (there, gone) = self.debtors.split();
+        let (there, gone_debtors) = self.debtors.split();
         stored::upsert_debtors(tx, &there).await?;
-        stored::delete_debtors(tx, &gone).await?;
         let (there, mut gone) = self.items.split();
         stored::upsert_items(tx, there).await?;
         for (_, id) in &mut gone {
             id.drain(..INVOICE.len());
         }
         stored::delete_items(tx, &gone).await?;
+        // Last, because it takes the invoices of the debtors along.
+        stored::delete_debtors(tx, &gone_debtors).await?;
         Ok(self.concerned)
     }
 }

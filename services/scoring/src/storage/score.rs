@@ -67,11 +67,19 @@ impl ScoreRow {
         self.grade() != other.grade()
     }
 
-    /// Whether anything differs that others are told: not the observation date alone.
+    /// Whether anything differs that others are told. The observation date alone is no news, nor is a value that grows
+    /// day by day within its bin, such as the days that something has been overdue.
     #[must_use]
     pub fn differs_from(&self, other: &Self) -> bool {
+        let bins = |row: &Self| -> Vec<(String, String)> {
+            let reasons = row.reasons.iter();
+            reasons
+                .map(|reason| (reason.characteristic.clone(), reason.bin.clone()))
+                .collect()
+        };
         self.grades_differently(other)
             || (self.pd_ppm, self.settled_items) != (other.pd_ppm, other.settled_items)
+            || bins(self) != bins(other)
     }
 }
 

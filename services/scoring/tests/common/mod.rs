@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 
 use mahnwerk_runtime::{
     config::{CommonSettings, DatabaseSettings},
-    db::Db,
     server::{Running, Shutdown},
 };
 use mahnwerk_scoring::conformance::Channels;
@@ -85,11 +84,4 @@ fn url(address: SocketAddr) -> String {
 
 fn channel(address: SocketAddr) -> Channel {
     Endpoint::from_shared(url(address)).unwrap().connect_lazy()
-}
-
-/// An empty database with scoring's schema.
-pub async fn empty_database(directory: &TempDir) -> Db {
-    let db = Db::connect(&database(directory, "scoring")).await.unwrap();
-    mahnwerk_scoring::migrations().apply(&db).await.unwrap();
-    db
 }

@@ -25,7 +25,11 @@ async fn portfolio(
         known_at,
         at_least: String::new(),
     };
-    let answer = books.client.get_portfolio_balance(request).await?.into_inner();
+    let answer = books
+        .client
+        .get_portfolio_balance(request)
+        .await?
+        .into_inner();
     Ok((answer.balances, answer.as_of))
 }
 
@@ -59,7 +63,9 @@ pub async fn ageing_counts_days_after_the_due_date(channel: Channel) -> Outcome 
     ];
     for (index, due_date) in due_dates.into_iter().enumerate() {
         let amount = 10_i64.pow(u32::try_from(index).unwrap_or(0));
-        books.invoice(&format!("i{index}"), amount, due_date).await?;
+        books
+            .invoice(&format!("i{index}"), amount, due_date)
+            .await?;
     }
     books.invoice("nothing", 0, date(2026, 1, 30)).await?;
     books.pay("p1", 77, date(2026, 2, 1), vec![]).await?;
@@ -67,7 +73,10 @@ pub async fn ageing_counts_days_after_the_due_date(channel: Channel) -> Outcome 
     let balance = balances.first().cloned().unwrap_or_default();
     assert_eq!(buckets(&balance), [1, 110, 11_000, 1_100_000, 10_000_000]);
     assert_eq!(cents(balance.receivable.as_ref()), 11_111_111);
-    assert_eq!((cents(balance.unallocated.as_ref()), balance.open_items), (77, 8));
+    assert_eq!(
+        (cents(balance.unallocated.as_ref()), balance.open_items),
+        (77, 8)
+    );
 
     let (portfolio, as_of) = portfolio(&mut books, Some(date(2026, 5, 1)), None).await?;
     assert_eq!((portfolio, as_of), (balances, Some(date(2026, 5, 1))));
@@ -81,12 +90,22 @@ pub async fn ageing_counts_days_after_the_due_date(channel: Channel) -> Outcome 
 pub async fn balances_can_be_had_as_of_and_as_known_at_any_date(channel: Channel) -> Outcome {
     let mut books = Books::open(channel, "acc-as-of").await?;
     books.invoice("i1", 10_000, date(2026, 2, 14)).await?;
-    let dollars = Some(Money { currency_code: "USD".to_owned(), minor_units: 500 });
-    let in_dollars = Item { amount: dollars.clone(), ..invoice("acc-as-of", "i2", 0, date(2026, 2, 14)) };
+    let dollars = Some(Money {
+        currency_code: "USD".to_owned(),
+        minor_units: 500,
+    });
+    let in_dollars = Item {
+        amount: dollars.clone(),
+        ..invoice("acc-as-of", "i2", 0, date(2026, 2, 14))
+    };
     books.post_invoice(in_dollars).await?;
-    books.pay("p1", 4_000, date(2026, 2, 1), vec![part("i1", 4_000)]).await?;
+    books
+        .pay("p1", 4_000, date(2026, 2, 1), vec![part("i1", 4_000)])
+        .await?;
     books.open_day(date(2026, 3, 3)).await?;
-    books.pay("p2", 6_000, date(2026, 2, 20), vec![part("i1", 6_000)]).await?;
+    books
+        .pay("p2", 6_000, date(2026, 2, 20), vec![part("i1", 6_000)])
+        .await?;
 
     let (wednesday, tuesday, monday) = (date(2026, 3, 4), date(2026, 3, 3), first_day());
     for (as_of, known_at, owed) in [
@@ -106,8 +125,16 @@ pub async fn balances_can_be_had_as_of_and_as_known_at_any_date(channel: Channel
             .collect();
         let expected: &[&str] = if owed.is_some() { &["EUR", "USD"] } else { &[] };
         assert_eq!(codes, expected, "by currency code");
-        assert_eq!(balances.first().map(|balance| cents(balance.receivable.as_ref())), owed);
-        assert_eq!(portfolio(&mut books, Some(as_of), known_at).await?.0, balances);
+        assert_eq!(
+            balances
+                .first()
+                .map(|balance| cents(balance.receivable.as_ref())),
+            owed
+        );
+        assert_eq!(
+            portfolio(&mut books, Some(as_of), known_at).await?.0,
+            balances
+        );
     }
     let request = GetBalanceRequest {
         creditor_id: "acc-as-of".to_owned(),
@@ -115,7 +142,11 @@ pub async fn balances_can_be_had_as_of_and_as_known_at_any_date(channel: Channel
         ..GetBalanceRequest::default()
     };
     let empty = books.client.get_balance(request).await?.into_inner();
-    assert_eq!((empty.balances, empty.as_of), (vec![], Some(tuesday)), "as of the business date");
+    assert_eq!(
+        (empty.balances, empty.as_of),
+        (vec![], Some(tuesday)),
+        "as of the business date"
+    );
     the_largest_amount_is_ten_to_the_fifteen(&mut books).await
 }
 
@@ -126,10 +157,18 @@ async fn the_largest_amount_is_ten_to_the_fifteen(books: &mut Books) -> Outcome 
         books.invoice(id, largest, date(2026, 2, 14)).await?;
     }
     let (balances, _) = portfolio(books, None, None).await?;
-    assert_eq!(balances.first().map(|balance| cents(balance.receivable.as_ref())), Some(3 * largest));
+    assert_eq!(
+        balances
+            .first()
+            .map(|balance| cents(balance.receivable.as_ref())),
+        Some(3 * largest)
+    );
     let over = invoice("acc-as-of", "l4", largest + 1, date(2026, 2, 14));
     let refused = books.post_invoice(over).await;
-    crate::conformance::assert_violates(super::books::answered(refused), &["invoice.amount.minor_units"]);
+    crate::conformance::assert_violates(
+        super::books::answered(refused),
+        &["invoice.amount.minor_units"],
+    );
     Ok(())
 }
 
@@ -146,7 +185,11 @@ fn totals(balances: &[Balance]) -> BTreeMap<String, [i64; 8]> {
             &balance.overdue_61_90,
             &balance.overdue_over_90,
         ];
-        let code = balance.receivable.as_ref().map(|money| money.currency_code.clone()).unwrap_or_default();
+        let code = balance
+            .receivable
+            .as_ref()
+            .map(|money| money.currency_code.clone())
+            .unwrap_or_default();
         let total = totals.entry(code).or_default();
         for (sum, amount) in total.iter_mut().zip(amounts) {
             *sum += amount.as_ref().map_or(0, |money| money.minor_units);
@@ -164,18 +207,30 @@ pub async fn the_portfolio_is_the_sum_of_its_debtors_at_every_date(channel: Chan
     let mut books = Books::open(channel, "acc-random").await?;
     random::history(&mut books, 20_260_302, 160).await?;
     let mut compared = 0;
-    for known_at in [None, Some(date(2026, 3, 2)), Some(date(2026, 3, 4)), Some(date(2026, 3, 1))] {
+    for known_at in [
+        None,
+        Some(date(2026, 3, 2)),
+        Some(date(2026, 3, 4)),
+        Some(date(2026, 3, 1)),
+    ] {
         for day in (0..160).step_by(11) {
             let as_of = Some(day_of_2026(day));
             let mut by_debtor = books.balances("d1", as_of, known_at).await?;
             by_debtor.extend(books.balances("d2", as_of, known_at).await?);
             let (whole, _) = portfolio(&mut books, as_of, known_at).await?;
-            assert_eq!(totals(&whole), totals(&by_debtor), "as of {as_of:?}, known at {known_at:?}");
+            assert_eq!(
+                totals(&whole),
+                totals(&by_debtor),
+                "as of {as_of:?}, known at {known_at:?}"
+            );
             compared += whole.len();
         }
     }
     assert!(compared > 60, "only {compared} balances were compared");
-    let unknown = GetPortfolioBalanceRequest { creditor_id: "nobody".to_owned(), ..GetPortfolioBalanceRequest::default() };
+    let unknown = GetPortfolioBalanceRequest {
+        creditor_id: "nobody".to_owned(),
+        ..GetPortfolioBalanceRequest::default()
+    };
     let refused = books.client.get_portfolio_balance(unknown).await;
     assert_refused(refused, Code::NotFound, ErrorReason::ResourceNotFound);
     Ok(())

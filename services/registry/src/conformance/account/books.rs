@@ -3,9 +3,10 @@
 use mahnwerk_proto::{
     common::v1::{Date, Money},
     registry::v1::{
-        AllocateCreditRequest, Allocation, Balance, CreateInvoiceRequest, CreatePaymentRequest, GetBalanceRequest,
-        GetItemRequest, Item, ItemKind, OpenBusinessDayRequest, ReverseEntryRequest, ReverseItemRequest,
-        WriteOffInvoiceRequest, account_service_client::AccountServiceClient,
+        AllocateCreditRequest, Allocation, Balance, CreateInvoiceRequest, CreatePaymentRequest,
+        GetBalanceRequest, GetItemRequest, Item, ItemKind, OpenBusinessDayRequest,
+        ReverseEntryRequest, ReverseItemRequest, WriteOffInvoiceRequest,
+        account_service_client::AccountServiceClient,
         creditor_service_client::CreditorServiceClient,
     },
 };
@@ -20,7 +21,10 @@ pub(crate) fn first_day() -> Date {
 
 /// Euros, in cents.
 pub(crate) fn eur(minor_units: i64) -> Option<Money> {
-    Some(Money { currency_code: "EUR".to_owned(), minor_units })
+    Some(Money {
+        currency_code: "EUR".to_owned(),
+        minor_units,
+    })
 }
 
 /// The cents of an amount in euros.
@@ -57,7 +61,11 @@ pub(crate) fn payment(creditor_id: &str, item_id: &str, amount: i64, value_date:
 
 /// A part of a payment for one invoice.
 pub(crate) fn part(invoice_id: &str, amount: i64) -> Allocation {
-    Allocation { invoice_id: invoice_id.to_owned(), amount: eur(amount), discount: None }
+    Allocation {
+        invoice_id: invoice_id.to_owned(),
+        amount: eur(amount),
+        discount: None,
+    }
 }
 
 /// A creditor with the debtors `d1` and `d2`.
@@ -75,7 +83,12 @@ impl Books {
             create_debtor(&channel, sample_debtor(creditor_id, debtor_id)).await?;
         }
         let client = AccountServiceClient::new(channel.clone());
-        Ok(Self { channel, client, creditor_id: creditor_id.to_owned(), requests: 0 })
+        Ok(Self {
+            channel,
+            client,
+            creditor_id: creditor_id.to_owned(),
+            requests: 0,
+        })
     }
 
     /// A request id that was not used before.
@@ -90,24 +103,54 @@ impl Books {
             creditor_id: self.creditor_id.clone(),
             business_date: Some(day),
         };
-        CreditorServiceClient::new(self.channel.clone()).open_business_day(request).await?;
+        CreditorServiceClient::new(self.channel.clone())
+            .open_business_day(request)
+            .await?;
         Ok(())
     }
 
     pub(crate) async fn post_invoice(&mut self, item: Item) -> Result<Item, Status> {
-        let request = CreateInvoiceRequest { request_id: self.request_id(), invoice: Some(item) };
-        Ok(self.client.create_invoice(request).await?.into_inner().invoice.unwrap_or_default())
+        let request = CreateInvoiceRequest {
+            request_id: self.request_id(),
+            invoice: Some(item),
+        };
+        Ok(self
+            .client
+            .create_invoice(request)
+            .await?
+            .into_inner()
+            .invoice
+            .unwrap_or_default())
     }
 
     /// Posts an invoice of `d1`.
-    pub(crate) async fn invoice(&mut self, item_id: &str, amount: i64, due_date: Date) -> Result<Item, Status> {
+    pub(crate) async fn invoice(
+        &mut self,
+        item_id: &str,
+        amount: i64,
+        due_date: Date,
+    ) -> Result<Item, Status> {
         let item = invoice(&self.creditor_id, item_id, amount, due_date);
         self.post_invoice(item).await
     }
 
-    pub(crate) async fn post_payment(&mut self, item: Item, allocations: Vec<Allocation>) -> Result<Item, Status> {
-        let request = CreatePaymentRequest { request_id: self.request_id(), payment: Some(item), allocations };
-        Ok(self.client.create_payment(request).await?.into_inner().payment.unwrap_or_default())
+    pub(crate) async fn post_payment(
+        &mut self,
+        item: Item,
+        allocations: Vec<Allocation>,
+    ) -> Result<Item, Status> {
+        let request = CreatePaymentRequest {
+            request_id: self.request_id(),
+            payment: Some(item),
+            allocations,
+        };
+        Ok(self
+            .client
+            .create_payment(request)
+            .await?
+            .into_inner()
+            .payment
+            .unwrap_or_default())
     }
 
     /// Posts a payment of `d1`.
@@ -122,7 +165,11 @@ impl Books {
         self.post_payment(item, allocations).await
     }
 
-    pub(crate) async fn allocate(&mut self, payment_id: &str, allocations: Vec<Allocation>) -> Result<Item, Status> {
+    pub(crate) async fn allocate(
+        &mut self,
+        payment_id: &str,
+        allocations: Vec<Allocation>,
+    ) -> Result<Item, Status> {
         let request = AllocateCreditRequest {
             request_id: self.request_id(),
             creditor_id: self.creditor_id.clone(),
@@ -130,7 +177,13 @@ impl Books {
             credit_id: payment_id.to_owned(),
             allocations,
         };
-        Ok(self.client.allocate_credit(request).await?.into_inner().credit.unwrap_or_default())
+        Ok(self
+            .client
+            .allocate_credit(request)
+            .await?
+            .into_inner()
+            .credit
+            .unwrap_or_default())
     }
 
     pub(crate) async fn reverse(
@@ -146,7 +199,13 @@ impl Books {
             item_id: item_id.to_owned(),
             value_date,
         };
-        Ok(self.client.reverse_item(request).await?.into_inner().item.unwrap_or_default())
+        Ok(self
+            .client
+            .reverse_item(request)
+            .await?
+            .into_inner()
+            .item
+            .unwrap_or_default())
     }
 
     pub(crate) async fn reverse_entry(
@@ -162,17 +221,33 @@ impl Books {
             entry_id: entry_id.to_owned(),
             value_date,
         };
-        Ok(self.client.reverse_entry(request).await?.into_inner().invoice.unwrap_or_default())
+        Ok(self
+            .client
+            .reverse_entry(request)
+            .await?
+            .into_inner()
+            .invoice
+            .unwrap_or_default())
     }
 
-    pub(crate) async fn write_off(&mut self, invoice_id: &str, amount: Option<Money>) -> Result<Item, Status> {
+    pub(crate) async fn write_off(
+        &mut self,
+        invoice_id: &str,
+        amount: Option<Money>,
+    ) -> Result<Item, Status> {
         let request = WriteOffInvoiceRequest {
             request_id: self.request_id(),
             creditor_id: self.creditor_id.clone(),
             invoice_id: invoice_id.to_owned(),
             amount,
         };
-        Ok(self.client.write_off_invoice(request).await?.into_inner().invoice.unwrap_or_default())
+        Ok(self
+            .client
+            .write_off_invoice(request)
+            .await?
+            .into_inner()
+            .invoice
+            .unwrap_or_default())
     }
 
     pub(crate) async fn item(&mut self, kind: ItemKind, item_id: &str) -> Result<Item, Status> {
@@ -182,7 +257,13 @@ impl Books {
             item_id: item_id.to_owned(),
             at_least: String::new(),
         };
-        Ok(self.client.get_item(request).await?.into_inner().item.unwrap_or_default())
+        Ok(self
+            .client
+            .get_item(request)
+            .await?
+            .into_inner()
+            .item
+            .unwrap_or_default())
     }
 
     /// What is open on an invoice, in cents.
@@ -205,15 +286,27 @@ impl Books {
             known_at,
             at_least: String::new(),
         };
-        Ok(self.client.get_balance(request).await?.into_inner().balances)
+        Ok(self
+            .client
+            .get_balance(request)
+            .await?
+            .into_inner()
+            .balances)
     }
 
     /// What `d1` owes and what it has paid in advance, in cents.
-    pub(crate) async fn owed(&mut self, as_of: Date, known_at: Option<Date>) -> Result<(i64, i64), Status> {
+    pub(crate) async fn owed(
+        &mut self,
+        as_of: Date,
+        known_at: Option<Date>,
+    ) -> Result<(i64, i64), Status> {
         let balances = self.balances("d1", Some(as_of), known_at).await?;
         assert!(balances.len() <= 1, "one currency");
         Ok(balances.first().map_or((0, 0), |balance| {
-            (cents(balance.receivable.as_ref()), cents(balance.unallocated.as_ref()))
+            (
+                cents(balance.receivable.as_ref()),
+                cents(balance.unallocated.as_ref()),
+            )
         }))
     }
 }

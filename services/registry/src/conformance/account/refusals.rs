@@ -3,16 +3,18 @@
 use mahnwerk_proto::{
     common::v1::{Date, ErrorReason, Money},
     registry::v1::{
-        AllocateCreditRequest, Allocation, CreateCreditNoteRequest, CreateCreditorRequest, CreateInvoiceRequest,
-        CreatePaymentRequest, GetBalanceRequest, Item, ItemKind, ReverseEntryRequest, ReverseItemRequest,
-        WriteOffInvoiceRequest, creditor_service_client::CreditorServiceClient,
+        AllocateCreditRequest, Allocation, CreateCreditNoteRequest, CreateCreditorRequest,
+        CreateInvoiceRequest, CreatePaymentRequest, GetBalanceRequest, Item, ItemKind,
+        ReverseEntryRequest, ReverseItemRequest, WriteOffInvoiceRequest,
+        creditor_service_client::CreditorServiceClient,
     },
 };
 use tonic::{Code, transport::Channel};
 
 use super::books::{Books, answered, eur, invoice, part, payment};
 use crate::conformance::{
-    Outcome, assert_refused, assert_violates, create_debtor, date, metadata_of, sample_creditor, sample_debtor,
+    Outcome, assert_refused, assert_violates, create_debtor, date, metadata_of, sample_creditor,
+    sample_debtor,
 };
 
 /// Creditors, debtors and items that are not there.
@@ -23,7 +25,10 @@ pub async fn unknown_things_are_not_found(channel: Channel) -> Outcome {
     let mut books = Books::open(channel, "acc-unknown").await?;
     let due = date(2026, 2, 14);
     let no_creditor = books.post_invoice(invoice("nobody", "i1", 100, due)).await;
-    let no_debtor = Item { debtor_id: "nobody".to_owned(), ..invoice("acc-unknown", "i1", 100, due) };
+    let no_debtor = Item {
+        debtor_id: "nobody".to_owned(),
+        ..invoice("acc-unknown", "i1", 100, due)
+    };
     let no_debtor = books.post_invoice(no_debtor).await;
     let no_invoice = books.pay("p1", 100, due, vec![part("i1", 100)]).await;
     let no_payment = books.allocate("p1", vec![part("i1", 100)]).await;
@@ -39,16 +44,27 @@ pub async fn unknown_things_are_not_found(channel: Channel) -> Outcome {
         (nothing_to_undo, "invoice", "i1"),
         (nothing_to_write_off, "invoice", "i1"),
     ] {
-        let told = result.as_ref().err().map(|status| (metadata_of(status, "resource"), metadata_of(status, "id")));
+        let told = result
+            .as_ref()
+            .err()
+            .map(|status| (metadata_of(status, "resource"), metadata_of(status, "id")));
         assert_eq!(told, Some((resource.to_owned(), id.to_owned())));
-        assert_refused(answered(result), Code::NotFound, ErrorReason::ResourceNotFound);
+        assert_refused(
+            answered(result),
+            Code::NotFound,
+            ErrorReason::ResourceNotFound,
+        );
     }
     let unknown = GetBalanceRequest {
         creditor_id: "acc-unknown".to_owned(),
         debtor_id: "nobody".to_owned(),
         ..GetBalanceRequest::default()
     };
-    assert_refused(books.client.get_balance(unknown).await, Code::NotFound, ErrorReason::ResourceNotFound);
+    assert_refused(
+        books.client.get_balance(unknown).await,
+        Code::NotFound,
+        ErrorReason::ResourceNotFound,
+    );
     Ok(())
 }
 
@@ -61,10 +77,21 @@ pub async fn keys_are_unique_per_creditor_and_kind(channel: Channel) -> Outcome 
     let item = invoice("acc-unique", "x1", 100, date(2026, 2, 14));
     books.post_invoice(item.clone()).await?;
     for debtor_id in ["d1", "d2"] {
-        let again = books.post_invoice(Item { debtor_id: debtor_id.to_owned(), ..item.clone() }).await;
-        assert_refused(answered(again), Code::AlreadyExists, ErrorReason::ResourceExists);
+        let again = books
+            .post_invoice(Item {
+                debtor_id: debtor_id.to_owned(),
+                ..item.clone()
+            })
+            .await;
+        assert_refused(
+            answered(again),
+            Code::AlreadyExists,
+            ErrorReason::ResourceExists,
+        );
     }
-    books.pay("x1", 100, date(2026, 2, 1), vec![part("x1", 100)]).await?;
+    books
+        .pay("x1", 100, date(2026, 2, 1), vec![part("x1", 100)])
+        .await?;
     assert_eq!(books.open_on("x1").await?, 0);
     Ok(())
 }
@@ -76,19 +103,28 @@ pub async fn keys_are_unique_per_creditor_and_kind(channel: Channel) -> Outcome 
 pub async fn a_number_that_two_debtors_want_at_once_is_given_once(channel: Channel) -> Outcome {
     let books = Books::open(channel, "acc-race").await?;
     for number in 0..10 {
-        let calls = ["d1", "d2", "d1", "d2"].into_iter().enumerate().map(|(index, debtor_id)| {
-            let mut client = books.client.clone();
-            let item = invoice("acc-race", &format!("i{number}"), 100, date(2026, 2, 14));
-            let request = CreateInvoiceRequest {
-                request_id: format!("race-{number}-{index}"),
-                invoice: Some(Item { debtor_id: debtor_id.to_owned(), ..item }),
-            };
-            async move { client.create_invoice(request).await }
-        });
+        let calls = ["d1", "d2", "d1", "d2"]
+            .into_iter()
+            .enumerate()
+            .map(|(index, debtor_id)| {
+                let mut client = books.client.clone();
+                let item = invoice("acc-race", &format!("i{number}"), 100, date(2026, 2, 14));
+                let request = CreateInvoiceRequest {
+                    request_id: format!("race-{number}-{index}"),
+                    invoice: Some(Item {
+                        debtor_id: debtor_id.to_owned(),
+                        ..item
+                    }),
+                };
+                async move { client.create_invoice(request).await }
+            });
         let results = futures::future::join_all(calls).await;
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
         for refused in results.iter().filter_map(|result| result.as_ref().err()) {
-            assert!(matches!(refused.code(), Code::AlreadyExists | Code::Aborted), "{refused:?}");
+            assert!(
+                matches!(refused.code(), Code::AlreadyExists | Code::Aborted),
+                "{refused:?}"
+            );
         }
     }
     Ok(())
@@ -102,30 +138,67 @@ pub async fn items_must_match(channel: Channel) -> Outcome {
     let mut books = Books::open(channel, "acc-match").await?;
     let due = date(2026, 2, 14);
     books.invoice("mine", 100, due).await?;
-    let others = Item { debtor_id: "d2".to_owned(), ..invoice("acc-match", "others", 100, due) };
+    let others = Item {
+        debtor_id: "d2".to_owned(),
+        ..invoice("acc-match", "others", 100, due)
+    };
     books.post_invoice(others).await?;
-    let francs = |minor_units| Some(Money { currency_code: "CHF".to_owned(), minor_units });
-    let in_francs = Item { amount: francs(100), ..invoice("acc-match", "francs", 0, due) };
+    let francs = |minor_units| {
+        Some(Money {
+            currency_code: "CHF".to_owned(),
+            minor_units,
+        })
+    };
+    let in_francs = Item {
+        amount: francs(100),
+        ..invoice("acc-match", "francs", 0, due)
+    };
     books.post_invoice(in_francs).await?;
 
-    let of_other_debtor = books.pay("p1", 100, due, vec![part("mine", 50), part("others", 50)]).await;
+    let of_other_debtor = books
+        .pay("p1", 100, due, vec![part("mine", 50), part("others", 50)])
+        .await;
     let other_currency = books.pay("p1", 100, due, vec![part("francs", 50)]).await;
-    let wrong_part = Allocation { amount: francs(50), ..part("mine", 0) };
+    let wrong_part = Allocation {
+        amount: francs(50),
+        ..part("mine", 0)
+    };
     let part_in_francs = books.pay("p1", 100, due, vec![wrong_part]).await;
     let written_off_in_francs = books.write_off("mine", francs(50)).await;
-    for result in [of_other_debtor, other_currency, part_in_francs, written_off_in_francs] {
-        assert_refused(answered(result), Code::FailedPrecondition, ErrorReason::ItemsDoNotMatch);
+    for result in [
+        of_other_debtor,
+        other_currency,
+        part_in_francs,
+        written_off_in_francs,
+    ] {
+        assert_refused(
+            answered(result),
+            Code::FailedPrecondition,
+            ErrorReason::ItemsDoNotMatch,
+        );
     }
     let more_than_owed = books.pay("p1", 500, due, vec![part("mine", 101)]).await;
     let status = more_than_owed.as_ref().err();
     let told = status.map(|status| (metadata_of(status, "open"), metadata_of(status, "wanted")));
     assert_eq!(told, Some(("100".to_owned(), "101".to_owned())));
-    assert_refused(answered(more_than_owed), Code::FailedPrecondition, ErrorReason::ExceedsOpenAmount);
+    assert_refused(
+        answered(more_than_owed),
+        Code::FailedPrecondition,
+        ErrorReason::ExceedsOpenAmount,
+    );
     let more_than_paid = books.pay("p1", 50, due, vec![part("mine", 51)]).await;
-    assert_refused(answered(more_than_paid), Code::FailedPrecondition, ErrorReason::ExceedsOpenAmount);
+    assert_refused(
+        answered(more_than_paid),
+        Code::FailedPrecondition,
+        ErrorReason::ExceedsOpenAmount,
+    );
 
     let nothing = books.item(ItemKind::Payment, "p1").await;
-    assert_refused(answered(nothing), Code::NotFound, ErrorReason::ResourceNotFound);
+    assert_refused(
+        answered(nothing),
+        Code::NotFound,
+        ErrorReason::ResourceNotFound,
+    );
     assert_eq!(books.item(ItemKind::Invoice, "mine").await?.version, 1);
     Ok(())
 }
@@ -139,22 +212,33 @@ pub async fn nothing_is_posted_without_a_business_day(channel: Channel) -> Outco
         request_id: "closed".to_owned(),
         creditor: Some(sample_creditor("acc-closed")),
     };
-    CreditorServiceClient::new(channel.clone()).create_creditor(create).await?;
+    CreditorServiceClient::new(channel.clone())
+        .create_creditor(create)
+        .await?;
     create_debtor(&channel, sample_debtor("acc-closed", "d1")).await?;
-    let mut client = mahnwerk_proto::registry::v1::account_service_client::AccountServiceClient::new(channel);
+    let mut client =
+        mahnwerk_proto::registry::v1::account_service_client::AccountServiceClient::new(channel);
     let request = CreateInvoiceRequest {
         request_id: "i1".to_owned(),
         invoice: Some(invoice("acc-closed", "i1", 100, date(2026, 2, 14))),
     };
     let refused = client.create_invoice(request).await;
-    assert_refused(refused, Code::FailedPrecondition, ErrorReason::NoBusinessDay);
+    assert_refused(
+        refused,
+        Code::FailedPrecondition,
+        ErrorReason::NoBusinessDay,
+    );
     let mut balance = GetBalanceRequest {
         creditor_id: "acc-closed".to_owned(),
         debtor_id: "d1".to_owned(),
         ..GetBalanceRequest::default()
     };
     let refused = client.get_balance(balance.clone()).await;
-    assert_refused(refused, Code::FailedPrecondition, ErrorReason::NoBusinessDay);
+    assert_refused(
+        refused,
+        Code::FailedPrecondition,
+        ErrorReason::NoBusinessDay,
+    );
     balance.as_of = Some(date(2026, 2, 1));
     assert_eq!(client.get_balance(balance).await?.into_inner().balances, []);
     Ok(())
@@ -172,7 +256,11 @@ pub async fn a_repeated_posting_has_one_effect(channel: Channel) -> Outcome {
         payment: Some(payment("acc-repeat", "p1", 1_000, date(2026, 2, 1))),
         allocations: vec![part("i1", 600)],
     };
-    let first = books.client.create_payment(request.clone()).await?.into_inner();
+    let first = books
+        .client
+        .create_payment(request.clone())
+        .await?
+        .into_inner();
     let allocate = AllocateCreditRequest {
         request_id: "once".to_owned(),
         creditor_id: "acc-repeat".to_owned(),
@@ -180,15 +268,40 @@ pub async fn a_repeated_posting_has_one_effect(channel: Channel) -> Outcome {
         credit_id: "p1".to_owned(),
         allocations: vec![part("i1", 100)],
     };
-    let allocated = books.client.allocate_credit(allocate.clone()).await?.into_inner();
-    assert_eq!(books.client.create_payment(request.clone()).await?.into_inner(), first, "as it was then");
-    assert_eq!(books.client.allocate_credit(allocate.clone()).await?.into_inner(), allocated);
+    let allocated = books
+        .client
+        .allocate_credit(allocate.clone())
+        .await?
+        .into_inner();
+    assert_eq!(
+        books
+            .client
+            .create_payment(request.clone())
+            .await?
+            .into_inner(),
+        first,
+        "as it was then"
+    );
+    assert_eq!(
+        books
+            .client
+            .allocate_credit(allocate.clone())
+            .await?
+            .into_inner(),
+        allocated
+    );
     assert_eq!(books.open_on("i1").await?, 300);
 
-    let other = CreatePaymentRequest { allocations: vec![part("i1", 601)], ..request };
+    let other = CreatePaymentRequest {
+        allocations: vec![part("i1", 601)],
+        ..request
+    };
     let reused = books.client.create_payment(other).await;
     assert_refused(reused, Code::AlreadyExists, ErrorReason::RequestIdReused);
-    let other = AllocateCreditRequest { credit_id: "not-there".to_owned(), ..allocate };
+    let other = AllocateCreditRequest {
+        credit_id: "not-there".to_owned(),
+        ..allocate
+    };
     let reused = books.client.allocate_credit(other).await;
     assert_refused(reused, Code::AlreadyExists, ErrorReason::RequestIdReused);
     Ok(())
@@ -199,9 +312,21 @@ pub async fn a_repeated_posting_has_one_effect(channel: Channel) -> Outcome {
 /// # Errors
 /// Those of the service, where it should have answered.
 pub async fn every_wrong_field_of_a_posting_is_named(channel: Channel) -> Outcome {
-    let mut client = mahnwerk_proto::registry::v1::account_service_client::AccountServiceClient::new(channel);
-    let gold = |minor_units| Some(Money { currency_code: "XAU".to_owned(), minor_units });
-    let no_day = || Some(Date { year: 0, month: 1, day: 1 });
+    let mut client =
+        mahnwerk_proto::registry::v1::account_service_client::AccountServiceClient::new(channel);
+    let gold = |minor_units| {
+        Some(Money {
+            currency_code: "XAU".to_owned(),
+            minor_units,
+        })
+    };
+    let no_day = || {
+        Some(Date {
+            year: 0,
+            month: 1,
+            day: 1,
+        })
+    };
     let long = "x".repeat(100_000);
     let wrong = |kind: ItemKind| Item {
         debtor_id: "a/b".to_owned(),
@@ -209,31 +334,68 @@ pub async fn every_wrong_field_of_a_posting_is_named(channel: Channel) -> Outcom
         kind: kind.into(),
         amount: gold(-1),
         document_date: no_day(),
-        value_date: Some(Date { year: 10_000, month: 1, day: 1 }),
+        value_date: Some(Date {
+            year: 10_000,
+            month: 1,
+            day: 1,
+        }),
         discount_date: no_day(),
         discount_bps: 10_001,
         reference: long.clone(),
         ..Item::default()
     };
-    let of = |item: &str, fields: &[&str]| fields.iter().map(|field| format!("{item}.{field}")).collect::<Vec<_>>();
+    let of = |item: &str, fields: &[&str]| {
+        fields
+            .iter()
+            .map(|field| format!("{item}.{field}"))
+            .collect::<Vec<_>>()
+    };
     let with = |mut fields: Vec<String>, more: &[&str]| {
         fields.extend(more.iter().map(|field| (*field).to_owned()));
         fields
     };
     let check = |fields: &[String], status| {
-        assert_violates::<()>(Err(status), &fields.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_violates::<()>(
+            Err(status),
+            &fields.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
     };
-    let common = ["creditor_id", "debtor_id", "item_id", "kind", "document_date", "reference"];
+    let common = [
+        "creditor_id",
+        "debtor_id",
+        "item_id",
+        "kind",
+        "document_date",
+        "reference",
+    ];
     let money = ["amount.currency_code", "amount.minor_units"];
 
-    let request = CreateInvoiceRequest { request_id: String::new(), invoice: Some(wrong(ItemKind::Payment)) };
-    let fields = [&common[..], &money, &["due_date", "discount_date", "discount_bps"]].concat();
-    let Err(status) = client.create_invoice(request).await else { return Err(accepted()) };
+    let request = CreateInvoiceRequest {
+        request_id: String::new(),
+        invoice: Some(wrong(ItemKind::Payment)),
+    };
+    let fields = [
+        &common[..],
+        &money,
+        &["due_date", "discount_date", "discount_bps"],
+    ]
+    .concat();
+    let Err(status) = client.create_invoice(request).await else {
+        return Err(accepted());
+    };
     check(&with(of("invoice", &fields), &["request_id"]), status);
 
     let allocations = vec![
-        Allocation { invoice_id: "i1".to_owned(), amount: eur(0), discount: gold(-1) },
-        Allocation { invoice_id: "i1".to_owned(), amount: None, discount: None },
+        Allocation {
+            invoice_id: "i1".to_owned(),
+            amount: eur(0),
+            discount: gold(-1),
+        },
+        Allocation {
+            invoice_id: "i1".to_owned(),
+            amount: None,
+            discount: None,
+        },
     ];
     let of_allocations = [
         "allocations[0].amount.minor_units",
@@ -249,27 +411,74 @@ pub async fn every_wrong_field_of_a_posting_is_named(channel: Channel) -> Outcom
         allocations: allocations.clone(),
     };
     let fields = [&common[..], &money, &["value_date"]].concat();
-    let Err(status) = client.create_payment(request).await else { return Err(accepted()) };
+    let Err(status) = client.create_payment(request).await else {
+        return Err(accepted());
+    };
     check(&with(of("payment", &fields), &of_allocations), status);
 
-    let many = (0..501).map(|number| part(&format!("i{number}"), 1)).collect();
-    let request = CreateCreditNoteRequest { request_id: "r".to_owned(), credit_note: None, allocations: many };
-    assert_violates(client.create_credit_note(request.clone()).await, &["credit_note"]);
-    let credit_note = Some(Item { creditor_id: "c".to_owned(), ..invoice("c", "n", 1, date(2026, 1, 1)) });
-    let request = CreateCreditNoteRequest { credit_note, ..request };
+    let many = (0..501)
+        .map(|number| part(&format!("i{number}"), 1))
+        .collect();
+    let request = CreateCreditNoteRequest {
+        request_id: "r".to_owned(),
+        credit_note: None,
+        allocations: many,
+    };
+    assert_violates(
+        client.create_credit_note(request.clone()).await,
+        &["credit_note"],
+    );
+    let credit_note = Some(Item {
+        creditor_id: "c".to_owned(),
+        ..invoice("c", "n", 1, date(2026, 1, 1))
+    });
+    let request = CreateCreditNoteRequest {
+        credit_note,
+        ..request
+    };
     assert_violates(client.create_credit_note(request).await, &["allocations"]);
 
-    let request = AllocateCreditRequest { credit_kind: 99, ..AllocateCreditRequest::default() };
-    let fields = ["request_id", "creditor_id", "credit_kind", "credit_id", "allocations"];
+    let request = AllocateCreditRequest {
+        credit_kind: 99,
+        ..AllocateCreditRequest::default()
+    };
+    let fields = [
+        "request_id",
+        "creditor_id",
+        "credit_kind",
+        "credit_id",
+        "allocations",
+    ];
     assert_violates(client.allocate_credit(request).await, &fields);
-    let request = ReverseItemRequest { value_date: no_day(), ..ReverseItemRequest::default() };
+    let request = ReverseItemRequest {
+        value_date: no_day(),
+        ..ReverseItemRequest::default()
+    };
     let fields = ["request_id", "creditor_id", "kind", "item_id", "value_date"];
     assert_violates(client.reverse_item(request).await, &fields);
-    let request = ReverseEntryRequest { value_date: no_day(), ..ReverseEntryRequest::default() };
-    let fields = ["request_id", "creditor_id", "invoice_id", "entry_id", "value_date"];
+    let request = ReverseEntryRequest {
+        value_date: no_day(),
+        ..ReverseEntryRequest::default()
+    };
+    let fields = [
+        "request_id",
+        "creditor_id",
+        "invoice_id",
+        "entry_id",
+        "value_date",
+    ];
     assert_violates(client.reverse_entry(request).await, &fields);
-    let request = WriteOffInvoiceRequest { amount: gold(0), ..WriteOffInvoiceRequest::default() };
-    let fields = ["request_id", "creditor_id", "invoice_id", "amount.currency_code", "amount.minor_units"];
+    let request = WriteOffInvoiceRequest {
+        amount: gold(0),
+        ..WriteOffInvoiceRequest::default()
+    };
+    let fields = [
+        "request_id",
+        "creditor_id",
+        "invoice_id",
+        "amount.currency_code",
+        "amount.minor_units",
+    ];
     assert_violates(client.write_off_invoice(request).await, &fields);
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! The caller's side of an import.
 
 use mahnwerk_proto::registry::v1::{
-    Channel as ContactChannel, ContactPoint, ContactState, ImportChunk, ImportLedgerRequest, ImportLedgerResponse,
-    ImportRow, ImportStart, Item, PaymentRow, import_ledger_request::Message, import_row::Record,
-    import_service_client::ImportServiceClient,
+    Channel as ContactChannel, ContactPoint, ContactState, ImportChunk, ImportLedgerRequest,
+    ImportLedgerResponse, ImportRow, ImportStart, Item, PaymentRow, import_ledger_request::Message,
+    import_row::Record, import_service_client::ImportServiceClient,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -21,17 +21,30 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) async fn open(channel: &Channel, creditor_id: &str, import_id: &str) -> Result<Self, Status> {
+    pub(super) async fn open(
+        channel: &Channel,
+        creditor_id: &str,
+        import_id: &str,
+    ) -> Result<Self, Status> {
         let (sender, messages) = mpsc::channel(8);
-        let start = ImportStart { creditor_id: creditor_id.to_owned(), import_id: import_id.to_owned() };
+        let start = ImportStart {
+            creditor_id: creditor_id.to_owned(),
+            import_id: import_id.to_owned(),
+        };
         send(&sender, Message::Start(start)).await;
         let mut client = ImportServiceClient::new(channel.clone());
-        let answers = client.import_ledger(ReceiverStream::new(messages)).await?.into_inner();
+        let answers = client
+            .import_ledger(ReceiverStream::new(messages))
+            .await?
+            .into_inner();
         Ok(Self { sender, answers })
     }
 
     /// Sends a chunk and waits for its acknowledgement.
-    pub(super) async fn send(&mut self, rows: Vec<ImportRow>) -> Result<ImportLedgerResponse, Status> {
+    pub(super) async fn send(
+        &mut self,
+        rows: Vec<ImportRow>,
+    ) -> Result<ImportLedgerResponse, Status> {
         self.send_only(rows).await;
         self.answer().await
     }
@@ -41,12 +54,18 @@ impl Stream {
     }
 
     pub(super) async fn answer(&mut self) -> Result<ImportLedgerResponse, Status> {
-        self.answers.message().await?.ok_or_else(|| Status::internal("the stream ended too early"))
+        self.answers
+            .message()
+            .await?
+            .ok_or_else(|| Status::internal("the stream ended too early"))
     }
 
     /// Says that everything was sent; nothing more is answered.
     pub(super) async fn finish(self) -> Result<(), Status> {
-        let Self { sender, mut answers } = self;
+        let Self {
+            sender,
+            mut answers,
+        } = self;
         drop(sender);
         match answers.message().await? {
             None => Ok(()),
@@ -57,21 +76,38 @@ impl Stream {
 
 async fn send(sender: &mpsc::Sender<ImportLedgerRequest>, message: Message) {
     // When the stream has ended, its status says why.
-    let _ = sender.send(ImportLedgerRequest { message: Some(message) }).await;
+    let _ = sender
+        .send(ImportLedgerRequest {
+            message: Some(message),
+        })
+        .await;
 }
 
 /// How a stream of these messages ends; the last message must be wrong.
-pub(super) async fn ended_with(channel: &Channel, messages: Vec<Message>) -> Result<Response<()>, Status> {
-    let messages: Vec<_> =
-        messages.into_iter().map(|message| ImportLedgerRequest { message: Some(message) }).collect();
+pub(super) async fn ended_with(
+    channel: &Channel,
+    messages: Vec<Message>,
+) -> Result<Response<()>, Status> {
+    let messages: Vec<_> = messages
+        .into_iter()
+        .map(|message| ImportLedgerRequest {
+            message: Some(message),
+        })
+        .collect();
     let mut client = ImportServiceClient::new(channel.clone());
-    let mut answers = client.import_ledger(tokio_stream::iter(messages)).await?.into_inner();
+    let mut answers = client
+        .import_ledger(tokio_stream::iter(messages))
+        .await?
+        .into_inner();
     while answers.message().await?.is_some() {}
     Ok(Response::new(()))
 }
 
 pub(super) fn row(row_number: i64, record: Record) -> ImportRow {
-    ImportRow { row_number, record: Some(record) }
+    ImportRow {
+        row_number,
+        record: Some(record),
+    }
 }
 
 pub(super) fn debtor_row(row_number: i64, debtor_id: &str) -> ImportRow {
@@ -79,8 +115,16 @@ pub(super) fn debtor_row(row_number: i64, debtor_id: &str) -> ImportRow {
 }
 
 /// An invoice dated 2026-01-15, due 2026-02-14.
-pub(super) fn invoice_row(row_number: i64, debtor_id: &str, item_id: &str, amount: i64) -> ImportRow {
-    let item = Item { debtor_id: debtor_id.to_owned(), ..invoice("", item_id, amount, date(2026, 2, 14)) };
+pub(super) fn invoice_row(
+    row_number: i64,
+    debtor_id: &str,
+    item_id: &str,
+    amount: i64,
+) -> ImportRow {
+    let item = Item {
+        debtor_id: debtor_id.to_owned(),
+        ..invoice("", item_id, amount, date(2026, 2, 14))
+    };
     row(row_number, Record::Invoice(item))
 }
 
@@ -99,8 +143,17 @@ pub(super) fn payment_row(
         value_date: Some(date(2026, 2, 20)),
         ..Item::default()
     };
-    let allocations = parts.iter().map(|(invoice_id, amount)| part(invoice_id, *amount)).collect();
-    row(row_number, Record::Payment(PaymentRow { payment: Some(payment), allocations }))
+    let allocations = parts
+        .iter()
+        .map(|(invoice_id, amount)| part(invoice_id, *amount))
+        .collect();
+    row(
+        row_number,
+        Record::Payment(PaymentRow {
+            payment: Some(payment),
+            allocations,
+        }),
+    )
 }
 
 pub(super) fn contact_point(debtor_id: &str, contact_point_id: &str) -> ContactPoint {

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use mahnwerk_proto::registry::v1::{
-    CreditNoteRow, ImportChunk, ImportRow, ImportRowError, ImportRowResult, ImportRowState, Item, PaymentRow,
-    import_row::Record as Wire,
+    CreditNoteRow, ImportChunk, ImportRow, ImportRowError, ImportRowResult, ImportRowState, Item,
+    PaymentRow, import_row::Record as Wire,
 };
 use mahnwerk_runtime::{
     error::{Error, Result, Violation},
@@ -43,11 +43,18 @@ pub fn prepare(creditor_id: &str, chunk: ImportChunk) -> Result<Vec<PreparedRow>
     }
     for (index, row) in chunk.rows.iter().enumerate() {
         if row.row_number < 1 {
-            check.refuse(format!("chunk.rows[{index}].row_number"), "must be 1 or more");
+            check.refuse(
+                format!("chunk.rows[{index}].row_number"),
+                "must be 1 or more",
+            );
         }
     }
     check.finish()?;
-    Ok(chunk.rows.into_iter().map(|row| prepare_row(creditor_id, row)).collect())
+    Ok(chunk
+        .rows
+        .into_iter()
+        .map(|row| prepare_row(creditor_id, row))
+        .collect())
 }
 
 fn prepare_row(creditor_id: &str, mut row: ImportRow) -> PreparedRow {
@@ -57,9 +64,19 @@ fn prepare_row(creditor_id: &str, mut row: ImportRow) -> PreparedRow {
     }
     let digest = digest(&row);
     let (record_type, record_id) = name_of(row.record.as_ref());
-    let record_id = if valid_key(record_id) { record_id.to_owned() } else { String::new() };
+    let record_id = if valid_key(record_id) {
+        record_id.to_owned()
+    } else {
+        String::new()
+    };
     let record = read(row.record).map_err(|violations| errors(record_type, violations));
-    PreparedRow { row_number, record_type, record_id, digest, record }
+    PreparedRow {
+        row_number,
+        record_type,
+        record_id,
+        digest,
+        record,
+    }
 }
 
 /// The creditor of a record is that of the import, whatever it says.
@@ -91,10 +108,18 @@ fn name_of(record: Option<&Wire>) -> (&'static str, &str) {
     match record {
         None => ("", ""),
         Some(Wire::Debtor(debtor)) => ("debtor", &debtor.debtor_id),
-        Some(Wire::ContactPoint(contact_point)) => ("contact_point", &contact_point.contact_point_id),
+        Some(Wire::ContactPoint(contact_point)) => {
+            ("contact_point", &contact_point.contact_point_id)
+        }
         Some(Wire::Invoice(item)) => ("invoice", &item.item_id),
-        Some(Wire::CreditNote(row)) => ("credit_note", row.credit_note.as_ref().map_or("", |item| &item.item_id)),
-        Some(Wire::Payment(row)) => ("payment", row.payment.as_ref().map_or("", |item| &item.item_id)),
+        Some(Wire::CreditNote(row)) => (
+            "credit_note",
+            row.credit_note.as_ref().map_or("", |item| &item.item_id),
+        ),
+        Some(Wire::Payment(row)) => (
+            "payment",
+            row.payment.as_ref().map_or("", |item| &item.item_id),
+        ),
     }
 }
 
@@ -105,19 +130,32 @@ fn read(record: Option<Wire>) -> Result<Record, Vec<Violation>> {
             check.refuse("record", "must be given");
             None
         }
-        Some(Wire::Debtor(debtor)) => Some(Record::Debtor(convert::debtor(&mut check, debtor, Fields::All))),
-        Some(Wire::ContactPoint(wire)) => {
-            Some(Record::ContactPoint(convert::contact_point(&mut check, wire, Fields::All)))
-        }
+        Some(Wire::Debtor(debtor)) => Some(Record::Debtor(convert::debtor(
+            &mut check,
+            debtor,
+            Fields::All,
+        ))),
+        Some(Wire::ContactPoint(wire)) => Some(Record::ContactPoint(convert::contact_point(
+            &mut check,
+            wire,
+            Fields::All,
+        ))),
         Some(Wire::Invoice(item)) => {
             let posting = convert_account::invoice(&mut check, Some(&item));
             request(&mut check, "invoice", Some(&item), posting)
         }
-        Some(Wire::CreditNote(CreditNoteRow { credit_note, allocations })) => {
-            let posting = convert_account::credit_note(&mut check, credit_note.as_ref(), &allocations);
+        Some(Wire::CreditNote(CreditNoteRow {
+            credit_note,
+            allocations,
+        })) => {
+            let posting =
+                convert_account::credit_note(&mut check, credit_note.as_ref(), &allocations);
             request(&mut check, "credit_note", credit_note.as_ref(), posting)
         }
-        Some(Wire::Payment(PaymentRow { payment, allocations })) => {
+        Some(Wire::Payment(PaymentRow {
+            payment,
+            allocations,
+        })) => {
             let posting = convert_account::payment(&mut check, payment.as_ref(), &allocations);
             request(&mut check, "payment", payment.as_ref(), posting)
         }
@@ -130,10 +168,18 @@ fn read(record: Option<Wire>) -> Result<Record, Vec<Violation>> {
 }
 
 /// A posting with the day on which it became known, which only imports may state.
-fn request(check: &mut Checker, field: &str, item: Option<&Item>, posting: Option<Posting>) -> Option<Record> {
+fn request(
+    check: &mut Checker,
+    field: &str,
+    item: Option<&Item>,
+    posting: Option<Posting>,
+) -> Option<Record> {
     let stated = item.and_then(|item| item.recorded_date.as_ref());
     let recorded_date = check.optional_date(&format!("{field}.recorded_date"), stated);
-    Some(Record::Posting(PostingRequest { posting: posting?, recorded_date }))
+    Some(Record::Posting(PostingRequest {
+        posting: posting?,
+        recorded_date,
+    }))
 }
 
 /// Paths within the record: these three records are the message that the single call wraps.

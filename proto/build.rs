@@ -29,7 +29,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         PathBuf::from(env::var("OUT_DIR")?).join("descriptor.bin"),
         encoded,
     )?;
-    tonic_prost_build::configure()
-        .compile_fds(compiler.file_descriptor_set())?;
+    tonic_prost_build::configure().compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

@@ -69,10 +69,8 @@ fn read_policy(
         Value::EnumNumber(number) => Idempotency::try_from(number).ok()?,
         _ => return None,
     };
-    (!scope.is_empty() && idempotency != Idempotency::Unspecified).then_some(Policy {
-        scope,
-        idempotency,
-    })
+    (!scope.is_empty() && idempotency != Idempotency::Unspecified)
+        .then_some(Policy { scope, idempotency })
 }
 
 /// The descriptors of all files.

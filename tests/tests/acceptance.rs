@@ -25,6 +25,9 @@ const CUSTOMERS: usize = 100;
 const LAST_THIRD: usize = 576;
 const LEAST_AUC: f64 = 0.80;
 
+/// Features by code.
+type Features<'a> = &'a [(&'a str, i64)];
+
 /// A row of the table.
 struct Row {
     customer: String,
@@ -247,7 +250,7 @@ async fn payment_behaviour_of_three_customers_is_what_a_person_works_out() {
         ("worst_dbt_24m_days", -7),
         ("overdue_items", 0),
     ];
-    let customers: [(&str, Date, &[(&str, i64)]); 3] = [
+    let customers: [(&str, Date, Features<'_>); 3] = [
         ("6391-GBFQJ", day(2013, 6, 26), &never_late),
         ("9322-YCTQO", day(2013, 6, 26), &mostly_late),
         ("2026-XLBER", day(2012, 12, 31), &early),

@@ -196,7 +196,11 @@ async fn post(fleet: &Fleet, writer: usize, number: usize) -> usize {
         allocations: vec![Allocation {
             invoice_id,
             // Every third is paid in part only.
-            amount: Some(euro(if number % 3 == 0 { cents / 2 } else { cents })),
+            amount: Some(euro(if number.is_multiple_of(3) {
+                cents / 2
+            } else {
+                cents
+            })),
             discount: None,
         }],
     };

@@ -8,6 +8,7 @@ mod refusals;
 mod reversing;
 mod settling;
 mod told;
+mod wrong_fields;
 
 use tonic::transport::Channel;
 
@@ -21,9 +22,8 @@ pub(super) use books::{Books, eur, invoice, part};
 pub use listing::{items_are_listed_page_by_page, items_are_read_with_what_settled_them};
 pub use refusals::{
     a_number_that_two_debtors_want_at_once_is_given_once, a_repeated_posting_has_one_effect,
-    every_wrong_field_of_a_posting_is_named, items_must_match,
-    keys_are_unique_per_creditor_and_kind, nothing_is_posted_without_a_business_day,
-    unknown_things_are_not_found,
+    items_must_match, keys_are_unique_per_creditor_and_kind,
+    nothing_is_posted_without_a_business_day, unknown_things_are_not_found,
 };
 pub use reversing::{
     a_discount_is_undone_with_its_payment, a_reversed_payment_reopens_three_invoices,
@@ -36,6 +36,7 @@ pub use settling::{
     the_first_invoice_makes_a_prospect_a_customer,
 };
 pub use told::stream_and_snapshot_tell_what_is_read;
+pub use wrong_fields::every_wrong_field_of_a_posting_is_named;
 
 /// Everything about the account, one after the other.
 ///

@@ -304,32 +304,35 @@ pub async fn snapshot_page(
         .map(|(_, creditor_id, item)| (creditor_id.as_str(), item.key.id.as_str()));
     let mut entries = entry::of_invoices(&read_only, invoices).await?;
     drop(read_only);
-    Ok(found
-        .into_iter()
-        .map(|(part, creditor_id, item)| {
-            let entries = match item.key.kind {
-                ItemKind::Invoice => entries
-                    .remove(&(creditor_id.clone(), item.key.id.clone()))
-                    .unwrap_or_default(),
-                ItemKind::CreditNote | ItemKind::Payment => Vec::new(),
-            };
-            let key = vec![
-                part.to_string(),
-                creditor_id.clone(),
-                item.key.kind.name().to_owned(),
-                item.key.id.clone(),
-            ];
-            let view = ItemView { item, entries };
-            SnapshotRow {
-                debtor_id: view.item.debtor_id.clone(),
-                entity_id: convert_account::entity_id(&view.item.key),
-                version: view.item.version,
-                state: convert_account::item_message(&creditor_id, &view).encode_to_vec(),
-                creditor_id,
-                key,
-            }
-        })
-        .collect())
+    let row = |(part, creditor_id, item): (i64, String, Item)| {
+        let entries = match item.key.kind {
+            ItemKind::Invoice => entries.remove(&(creditor_id.clone(), item.key.id.clone())),
+            ItemKind::CreditNote | ItemKind::Payment => None,
+        };
+        let view = ItemView {
+            item,
+            entries: entries.unwrap_or_default(),
+        };
+        snapshot_row(part, creditor_id, &view)
+    };
+    Ok(found.into_iter().map(row).collect())
+}
+
+fn snapshot_row(part: i64, creditor_id: String, view: &ItemView) -> SnapshotRow {
+    let ItemKey { kind, id } = &view.item.key;
+    SnapshotRow {
+        debtor_id: view.item.debtor_id.clone(),
+        entity_id: convert_account::entity_id(&view.item.key),
+        version: view.item.version,
+        state: convert_account::item_message(&creditor_id, view).encode_to_vec(),
+        key: vec![
+            part.to_string(),
+            creditor_id.clone(),
+            kind.name().to_owned(),
+            id.clone(),
+        ],
+        creditor_id,
+    }
 }
 
 /// What is open of one currency in one bucket. Sums of many amounts of 10^15 do not fit 64 bits, so the amount is

@@ -189,7 +189,7 @@ impl App {
     }
 }
 
-async fn find(on: &(impl Sql + Sync), of: Of<'_>) -> Result<Current> {
+async fn find(on: &impl Sql, of: Of<'_>) -> Result<Current> {
     let found = stored::find(on, of.creditor_id, of.debtor_id).await?;
     known(found, of.creditor_id, of.debtor_id)
 }

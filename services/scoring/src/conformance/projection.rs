@@ -363,6 +363,9 @@ fn expected_rates(world: &World) -> BTreeSet<Rate> {
     rates.collect()
 }
 
+/// Version and state of an event.
+type Told = (i64, Option<Vec<u8>>);
+
 /// Asserts that the last events of all scores state what is stored, and that versions grow.
 async fn assert_feed_tells(
     db: &Db,
@@ -370,7 +373,7 @@ async fn assert_feed_tells(
     at: &str,
 ) -> Result<()> {
     let sql = "SELECT creditor_id, debtor_id, version, state FROM event WHERE entity = 'score' ORDER BY seq";
-    let mut told: BTreeMap<(String, String), (i64, Option<Vec<u8>>)> = BTreeMap::new();
+    let mut told: BTreeMap<(String, String), Told> = BTreeMap::new();
     for row in &db.query(sql, vec![]).await? {
         let key = (column(row, "creditor_id")?, column(row, "debtor_id")?);
         let version: i64 = column(row, "version")?;

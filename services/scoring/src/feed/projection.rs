@@ -51,6 +51,9 @@ impl Registry {
 /// Creditor and key within it.
 type Key = (String, String);
 
+/// Rows with their key and age.
+type Stamped<R> = Vec<(Stamp, R)>;
+
 /// The newest state of each key in a batch; `None` if it was deleted. One statement may touch a row only once.
 struct Newest<R>(BTreeMap<Key, (Stamp, Option<R>)>);
 
@@ -77,7 +80,7 @@ impl<R> Newest<R> {
     }
 
     /// What is there, and what is gone with its key.
-    fn split(self) -> (Vec<(Stamp, R)>, Vec<(Stamp, String)>) {
+    fn split(self) -> (Stamped<R>, Stamped<String>) {
         let (mut there, mut gone) = (Vec::new(), Vec::new());
         for ((_, id), (stamp, row)) in self.0 {
             match row {

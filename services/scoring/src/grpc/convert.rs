@@ -24,8 +24,8 @@ const MAX_AMOUNT: i64 = 1_000_000_000_000_000;
 
 /// The language asked for; an unknown one is English, a text that is no language is refused.
 pub fn language(check: &mut Checker, code: &str) -> Language {
-    if !code.is_empty() && !(code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_lowercase()))
-    {
+    let is_code = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_lowercase());
+    if !(code.is_empty() || is_code) {
         check.refuse(
             "language",
             "must be an ISO 639-1 code, lower case, or empty",

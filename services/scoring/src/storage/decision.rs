@@ -20,7 +20,7 @@ fn encode(value: &impl serde::Serialize) -> Result<String> {
 /// # Errors
 /// Those of the database.
 pub async fn insert(
-    on: &(impl Sql + Sync),
+    on: &impl Sql,
     decision: &StoredDecision,
     inputs: &DecisionInputs,
 ) -> Result<()> {
@@ -45,7 +45,7 @@ pub async fn insert(
 /// # Errors
 /// Those of the database.
 pub async fn get(
-    on: &(impl Sql + Sync),
+    on: &impl Sql,
     creditor_id: &str,
     decision_id: &str,
 ) -> Result<Option<StoredDecision>> {
@@ -64,7 +64,7 @@ pub async fn get(
 /// # Errors
 /// Those of the database.
 pub async fn list(
-    on: &(impl Sql + Sync),
+    on: &impl Sql,
     creditor_id: &str,
     debtor_id: &str,
     before: (i64, &str),

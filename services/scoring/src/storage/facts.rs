@@ -126,7 +126,7 @@ fn decode_item(item_id: String, bytes: &[u8]) -> Result<ItemFacts> {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn creditor(on: &(impl Sql + Sync), creditor_id: &str) -> Result<Option<Creditor>> {
+pub async fn creditor(on: &impl Sql, creditor_id: &str) -> Result<Option<Creditor>> {
     let row = on
         .query_one(
             "SELECT reporting_currency, business_date FROM creditor WHERE creditor_id = $1",
@@ -171,7 +171,7 @@ pub fn debtor_facts(row: &QueryResult) -> Result<DebtorFacts> {
 /// # Errors
 /// Those of the database.
 pub async fn debtors(
-    on: &(impl Sql + Sync),
+    on: &impl Sql,
     creditor_id: &str,
     debtor_ids: &[String],
 ) -> Result<BTreeMap<String, DebtorFacts>> {
@@ -197,7 +197,7 @@ pub async fn debtors(
 /// # Errors
 /// Those of the database.
 pub async fn items(
-    on: &(impl Sql + Sync),
+    on: &impl Sql,
     creditor_id: &str,
     debtor_ids: &[String],
 ) -> Result<BTreeMap<String, Vec<ItemFacts>>> {
@@ -230,7 +230,7 @@ pub async fn items(
 /// # Errors
 /// Those of the database.
 pub async fn latest_rates(
-    on: &(impl Sql + Sync),
+    on: &impl Sql,
     creditor_id: &str,
     currencies: &[&str],
     to: &str,

@@ -91,10 +91,7 @@ fn stamped<'a>(stamps: impl Iterator<Item = &'a Stamp> + Clone) -> Rows {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn upsert_creditors(
-    on: &(impl Sql + Sync),
-    creditors: &[(Stamp, CreditorRow)],
-) -> Result<()> {
+pub async fn upsert_creditors(on: &impl Sql, creditors: &[(Stamp, CreditorRow)]) -> Result<()> {
     let rows = stamped(creditors.iter().map(|(stamp, _)| stamp))
         .text(
             "reporting_currency",
@@ -124,7 +121,7 @@ pub async fn upsert_creditors(
 ///
 /// # Errors
 /// Those of the database.
-pub async fn upsert_rates(on: &(impl Sql + Sync), rates: &[(Stamp, FxRateRow)]) -> Result<()> {
+pub async fn upsert_rates(on: &impl Sql, rates: &[(Stamp, FxRateRow)]) -> Result<()> {
     let rows = stamped(rates.iter().map(|(stamp, _)| stamp))
         .text("base", rates.iter().map(|(_, row)| row.base.as_str()))
         .text("quote", rates.iter().map(|(_, row)| row.quote.as_str()))
@@ -149,7 +146,7 @@ pub async fn upsert_rates(on: &(impl Sql + Sync), rates: &[(Stamp, FxRateRow)]) 
 ///
 /// # Errors
 /// Those of the database.
-pub async fn upsert_debtors(on: &(impl Sql + Sync), debtors: &[(Stamp, DebtorRow)]) -> Result<()> {
+pub async fn upsert_debtors(on: &impl Sql, debtors: &[(Stamp, DebtorRow)]) -> Result<()> {
     let rows = stamped(debtors.iter().map(|(stamp, _)| stamp))
         .text(
             "kind",
@@ -193,7 +190,7 @@ pub async fn upsert_debtors(on: &(impl Sql + Sync), debtors: &[(Stamp, DebtorRow
 ///
 /// # Errors
 /// Those of the database.
-pub async fn upsert_items(on: &(impl Sql + Sync), items: Vec<(Stamp, ItemRow)>) -> Result<()> {
+pub async fn upsert_items(on: &impl Sql, items: Vec<(Stamp, ItemRow)>) -> Result<()> {
     let rows = stamped(items.iter().map(|(stamp, _)| stamp))
         .text("item_id", items.iter().map(|(_, row)| row.item_id.as_str()));
     let rows = rows.opt_bytes("facts", items.into_iter().map(|(_, row)| Some(row.facts)));
@@ -214,7 +211,7 @@ pub async fn upsert_items(on: &(impl Sql + Sync), items: Vec<(Stamp, ItemRow)>) 
 ///
 /// # Errors
 /// Those of the database.
-pub async fn delete_creditors(on: &(impl Sql + Sync), gone: &[(Stamp, String)]) -> Result<()> {
+pub async fn delete_creditors(on: &impl Sql, gone: &[(Stamp, String)]) -> Result<()> {
     delete(
         on,
         "creditor",
@@ -228,10 +225,7 @@ pub async fn delete_creditors(on: &(impl Sql + Sync), gone: &[(Stamp, String)]) 
 ///
 /// # Errors
 /// Those of the database.
-pub async fn delete_rates(
-    on: &(impl Sql + Sync),
-    gone: &[(Stamp, (String, String, i64))],
-) -> Result<()> {
+pub async fn delete_rates(on: &impl Sql, gone: &[(Stamp, (String, String, i64))]) -> Result<()> {
     let rows = stamped(gone.iter().map(|(stamp, _)| stamp))
         .text("base", gone.iter().map(|(_, key)| key.0.as_str()))
         .text("quote", gone.iter().map(|(_, key)| key.1.as_str()))
@@ -244,7 +238,7 @@ pub async fn delete_rates(
 ///
 /// # Errors
 /// Those of the database.
-pub async fn delete_debtors(on: &(impl Sql + Sync), gone: &[(Stamp, String)]) -> Result<()> {
+pub async fn delete_debtors(on: &impl Sql, gone: &[(Stamp, String)]) -> Result<()> {
     let rows = || stamped(gone.iter().map(|(stamp, _)| stamp));
     delete(on, "debtor", &["creditor_id", "debtor_id"], rows()).await?;
     on.execute_rows(rows(), vec![], |table, _| {
@@ -262,14 +256,14 @@ pub async fn delete_debtors(on: &(impl Sql + Sync), gone: &[(Stamp, String)]) ->
 ///
 /// # Errors
 /// Those of the database.
-pub async fn delete_items(on: &(impl Sql + Sync), gone: &[(Stamp, String)]) -> Result<()> {
+pub async fn delete_items(on: &impl Sql, gone: &[(Stamp, String)]) -> Result<()> {
     let rows = stamped(gone.iter().map(|(stamp, _)| stamp))
         .text("item_id", gone.iter().map(|(_, item_id)| item_id.as_str()));
     delete(on, "item", &["creditor_id", "debtor_id", "item_id"], rows).await
 }
 
 /// Deletes the rows of a table that are older than the stamps in `rows`.
-async fn delete(on: &(impl Sql + Sync), target: &str, key: &[&str], rows: Rows) -> Result<()> {
+async fn delete(on: &impl Sql, target: &str, key: &[&str], rows: Rows) -> Result<()> {
     let listed = |alias: &str| {
         let columns: Vec<_> = key.iter().map(|name| format!("{alias}{name}")).collect();
         columns.join(", ")
@@ -297,7 +291,7 @@ async fn delete(on: &(impl Sql + Sync), target: &str, key: &[&str], rows: Rows) 
 ///
 /// # Errors
 /// Those of the database.
-pub async fn remove_stale(on: &(impl Sql + Sync), part: i64, generation: i64) -> Result<()> {
+pub async fn remove_stale(on: &impl Sql, part: i64, generation: i64) -> Result<()> {
     if part < 0 {
         for table in ["creditor", "fx_rate"] {
             on.execute_sql(

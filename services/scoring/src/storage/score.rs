@@ -1,5 +1,7 @@
 //! Scores: the current one of every debtor, and every one that differed from the one before.
 
+mod save;
+
 use std::collections::BTreeMap;
 
 use mahnwerk_runtime::{
@@ -11,6 +13,8 @@ use sea_orm::QueryResult;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Creditor, DEBTOR_COLUMNS, debtor_facts};
+
+pub use save::{remove, save};
 
 /// A characteristic that cost points.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,10 +162,6 @@ fn json<T: serde::de::DeserializeOwned>(row: &QueryResult, name: &str) -> Result
         .map_err(|error| Error::Internal(Box::new(error)))
 }
 
-fn to_json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::Internal(Box::new(error)))
-}
-
 fn score_row(row: &QueryResult) -> Result<ScoreRow> {
     let creditor_id: String = column(row, "creditor_id")?;
     let debtor_id: String = column(row, "debtor_id")?;
@@ -199,7 +199,7 @@ fn creditor(row: &QueryResult) -> Result<Option<Creditor>> {
 /// # Errors
 /// Those of the database.
 pub async fn current(
-    on: &(impl Sql + Sync),
+    on: &impl Sql,
     creditor_id: &str,
     debtor_id: &str,
 ) -> Result<Option<(ScoreRow, bool)>> {
@@ -220,7 +220,7 @@ pub async fn current(
 ///
 /// # Errors
 /// Those of the database.
-pub async fn find(on: &(impl Sql + Sync), creditor_id: &str, debtor_id: &str) -> Result<Found> {
+pub async fn find(on: &impl Sql, creditor_id: &str, debtor_id: &str) -> Result<Found> {
     let row = on
         .query_one(
             &format!(
@@ -265,7 +265,7 @@ pub async fn find(on: &(impl Sql + Sync), creditor_id: &str, debtor_id: &str) ->
 /// # Errors
 /// Those of the database.
 pub async fn find_many(
-    on: &(impl Sql + Sync),
+    on: &impl Sql,
     creditor_id: &str,
     debtor_ids: &[String],
 ) -> Result<Vec<FoundScore>> {
@@ -307,7 +307,7 @@ pub async fn find_many(
 /// # Errors
 /// Those of the database.
 pub async fn get_many(
-    on: &(impl Sql + Sync),
+    on: &impl Sql,
     creditor_id: &str,
     debtor_ids: &[String],
 ) -> Result<BTreeMap<String, ScoreRow>> {
@@ -336,7 +336,7 @@ pub async fn get_many(
 /// # Errors
 /// Those of the database.
 pub async fn history(
-    on: &(impl Sql + Sync),
+    on: &impl Sql,
     creditor_id: &str,
     debtor_id: &str,
     before: i64,
@@ -364,7 +364,7 @@ pub async fn history(
 /// # Errors
 /// Those of the database.
 pub async fn page(
-    on: &(impl Sql + Sync),
+    on: &impl Sql,
     part: i64,
     after: (&str, &str),
     limit: u64,
@@ -386,111 +386,12 @@ pub async fn page(
     rows.iter().map(score_row).collect()
 }
 
-fn rows_of<'a>(scores: impl Iterator<Item = &'a ScoreRow> + Clone) -> Result<Rows> {
-    let reasons = scores
-        .clone()
-        .map(|row| to_json(&row.reasons))
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Rows::new()
-        .text(
-            "creditor_id",
-            scores.clone().map(|row| row.creditor_id.as_str()),
-        )
-        .text(
-            "debtor_id",
-            scores.clone().map(|row| row.debtor_id.as_str()),
-        )
-        .int("part", scores.clone().map(|row| row.part))
-        .int("version", scores.clone().map(|row| row.version))
-        .int("score", scores.clone().map(|row| i64::from(row.score)))
-        .int("pd_ppm", scores.clone().map(|row| i64::from(row.pd_ppm)))
-        .text("class", scores.clone().map(|row| row.class.as_str()))
-        .text("kind", scores.clone().map(|row| row.kind.as_str()))
-        .int(
-            "revision",
-            scores.clone().map(|row| i64::from(row.revision)),
-        )
-        .int(
-            "observation_date",
-            scores.clone().map(|row| row.observation_date),
-        )
-        .int("settled_items", scores.clone().map(|row| row.settled_items))
-        .text("reasons", reasons)
-        .int("scored_at", scores.map(|row| row.scored_at)))
-}
-
-/// Stores scores, and those that grade differently in the history.
-///
-/// # Errors
-/// Those of the database.
-pub async fn save(on: &(impl Sql + Sync), scores: &[NewScore]) -> Result<()> {
-    let features = scores
-        .iter()
-        .map(|score| to_json(&score.features))
-        .collect::<Result<Vec<_>>>()?;
-    let rows = rows_of(scores.iter().map(|score| &score.row))?
-        .text("features", features)
-        .int("stale_on", scores.iter().map(|score| score.stale_on));
-    on.execute_rows(rows, vec![], |table, _| {
-        format!(
-            "INSERT INTO score (creditor_id, debtor_id, part, version, score, pd_ppm, class, kind, revision, \
-             observation_date, settled_items, reasons, features, stale_on, scored_at) \
-             SELECT r.creditor_id, r.debtor_id, r.part, r.version, r.score, r.pd_ppm, r.class, r.kind, r.revision, \
-             r.observation_date, r.settled_items, r.reasons, r.features, r.stale_on, r.scored_at FROM {table} AS r \
-             WHERE true ON CONFLICT (creditor_id, debtor_id) DO UPDATE SET version = excluded.version, \
-             score = excluded.score, pd_ppm = excluded.pd_ppm, class = excluded.class, kind = excluded.kind, \
-             revision = excluded.revision, observation_date = excluded.observation_date, \
-             settled_items = excluded.settled_items, reasons = excluded.reasons, features = excluded.features, \
-             stale_on = excluded.stale_on, scored_at = excluded.scored_at"
-        )
-    })
-    .await?;
-    let historic = scores
-        .iter()
-        .filter(|score| score.historic)
-        .map(|score| &score.row);
-    on.execute_rows(rows_of(historic)?, vec![], |table, _| {
-        format!(
-            "INSERT INTO score_history (creditor_id, debtor_id, version, score, pd_ppm, class, kind, revision, \
-             observation_date, settled_items, reasons, scored_at) SELECT r.creditor_id, r.debtor_id, r.version, \
-             r.score, r.pd_ppm, r.class, r.kind, r.revision, r.observation_date, r.settled_items, r.reasons, \
-             r.scored_at FROM {table} AS r WHERE true ON CONFLICT (creditor_id, debtor_id, version) DO NOTHING"
-        )
-    })
-    .await?;
-    Ok(())
-}
-
-/// Removes scores and history of debtors that are not known any more.
-///
-/// # Errors
-/// Those of the database.
-pub async fn remove(
-    on: &(impl Sql + Sync),
-    creditor_id: &str,
-    debtor_ids: &[String],
-) -> Result<()> {
-    for table in ["score", "score_history"] {
-        on.execute_rows(
-            Rows::new().text("debtor_id", debtor_ids.iter().map(String::as_str)),
-            vec![creditor_id.into()],
-            |rows, n| {
-                format!(
-                    "DELETE FROM {table} WHERE creditor_id = ${n} AND debtor_id IN (SELECT r.debtor_id FROM {rows} AS r)"
-                )
-            },
-        )
-        .await?;
-    }
-    Ok(())
-}
-
 /// The version last told of debtors that have no score now, so that versions go on growing when one comes back.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn last_versions(
-    on: &(impl Sql + Sync),
+    on: &impl Sql,
     creditor_id: &str,
     debtor_ids: &[String],
 ) -> Result<BTreeMap<String, i64>> {

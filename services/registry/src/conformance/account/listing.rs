@@ -180,6 +180,10 @@ pub async fn items_are_listed_page_by_page(channel: Channel) -> Outcome {
         ["1 i1", "1 i3", "1 i4"]
     );
 
+    wrong_lists_are_refused(&mut books, all).await
+}
+
+async fn wrong_lists_are_refused(books: &mut Books, all: ListItemsRequest) -> Outcome {
     let first = ListItemsRequest {
         page_size: 1,
         ..all.clone()
@@ -193,7 +197,7 @@ pub async fn items_are_listed_page_by_page(channel: Channel) -> Outcome {
     let other_filter = ListItemsRequest {
         open_only: true,
         page_token,
-        ..all.clone()
+        ..all
     };
     let refused = books.client.list_items(other_filter).await;
     assert_refused(

@@ -1,20 +1,18 @@
 //! What is not posted.
 
 use mahnwerk_proto::{
-    common::v1::{Date, ErrorReason, Money},
+    common::v1::{ErrorReason, Money},
     registry::v1::{
-        AllocateCreditRequest, Allocation, CreateCreditNoteRequest, CreateCreditorRequest,
-        CreateInvoiceRequest, CreatePaymentRequest, GetBalanceRequest, Item, ItemKind,
-        ReverseEntryRequest, ReverseItemRequest, WriteOffInvoiceRequest,
+        AllocateCreditRequest, Allocation, CreateCreditorRequest, CreateInvoiceRequest,
+        CreatePaymentRequest, GetBalanceRequest, Item, ItemKind,
         creditor_service_client::CreditorServiceClient,
     },
 };
 use tonic::{Code, transport::Channel};
 
-use super::books::{Books, answered, eur, invoice, part, payment};
+use super::books::{Books, answered, invoice, part, payment};
 use crate::conformance::{
-    Outcome, assert_refused, assert_violates, create_debtor, date, metadata_of, sample_creditor,
-    sample_debtor,
+    Outcome, assert_refused, create_debtor, date, metadata_of, sample_creditor, sample_debtor,
 };
 
 /// Creditors, debtors and items that are not there.
@@ -305,184 +303,4 @@ pub async fn a_repeated_posting_has_one_effect(channel: Channel) -> Outcome {
     let reused = books.client.allocate_credit(other).await;
     assert_refused(reused, Code::AlreadyExists, ErrorReason::RequestIdReused);
     Ok(())
-}
-
-/// Every method that posts, with everything wrong at once.
-///
-/// # Errors
-/// Those of the service, where it should have answered.
-pub async fn every_wrong_field_of_a_posting_is_named(channel: Channel) -> Outcome {
-    let mut client =
-        mahnwerk_proto::registry::v1::account_service_client::AccountServiceClient::new(channel);
-    let gold = |minor_units| {
-        Some(Money {
-            currency_code: "XAU".to_owned(),
-            minor_units,
-        })
-    };
-    let no_day = || {
-        Some(Date {
-            year: 0,
-            month: 1,
-            day: 1,
-        })
-    };
-    let long = "x".repeat(100_000);
-    let wrong = |kind: ItemKind| Item {
-        debtor_id: "a/b".to_owned(),
-        item_id: long.clone(),
-        kind: kind.into(),
-        amount: gold(-1),
-        document_date: no_day(),
-        value_date: Some(Date {
-            year: 10_000,
-            month: 1,
-            day: 1,
-        }),
-        discount_date: no_day(),
-        discount_bps: 10_001,
-        reference: long.clone(),
-        ..Item::default()
-    };
-    let of = |item: &str, fields: &[&str]| {
-        fields
-            .iter()
-            .map(|field| format!("{item}.{field}"))
-            .collect::<Vec<_>>()
-    };
-    let with = |mut fields: Vec<String>, more: &[&str]| {
-        fields.extend(more.iter().map(|field| (*field).to_owned()));
-        fields
-    };
-    let check = |fields: &[String], status| {
-        assert_violates::<()>(
-            Err(status),
-            &fields.iter().map(String::as_str).collect::<Vec<_>>(),
-        );
-    };
-    let common = [
-        "creditor_id",
-        "debtor_id",
-        "item_id",
-        "kind",
-        "document_date",
-        "reference",
-    ];
-    let money = ["amount.currency_code", "amount.minor_units"];
-
-    let request = CreateInvoiceRequest {
-        request_id: String::new(),
-        invoice: Some(wrong(ItemKind::Payment)),
-    };
-    let fields = [
-        &common[..],
-        &money,
-        &["due_date", "discount_date", "discount_bps"],
-    ]
-    .concat();
-    let Err(status) = client.create_invoice(request).await else {
-        return Err(accepted());
-    };
-    check(&with(of("invoice", &fields), &["request_id"]), status);
-
-    let allocations = vec![
-        Allocation {
-            invoice_id: "i1".to_owned(),
-            amount: eur(0),
-            discount: gold(-1),
-        },
-        Allocation {
-            invoice_id: "i1".to_owned(),
-            amount: None,
-            discount: None,
-        },
-    ];
-    let of_allocations = [
-        "allocations[0].amount.minor_units",
-        "allocations[0].discount.currency_code",
-        "allocations[0].discount.minor_units",
-        "allocations[1].invoice_id",
-        "allocations[1].amount",
-        "request_id",
-    ];
-    let request = CreatePaymentRequest {
-        request_id: "a b".to_owned(),
-        payment: Some(wrong(ItemKind::Invoice)),
-        allocations: allocations.clone(),
-    };
-    let fields = [&common[..], &money, &["value_date"]].concat();
-    let Err(status) = client.create_payment(request).await else {
-        return Err(accepted());
-    };
-    check(&with(of("payment", &fields), &of_allocations), status);
-
-    let many = (0..501)
-        .map(|number| part(&format!("i{number}"), 1))
-        .collect();
-    let request = CreateCreditNoteRequest {
-        request_id: "r".to_owned(),
-        credit_note: None,
-        allocations: many,
-    };
-    assert_violates(
-        client.create_credit_note(request.clone()).await,
-        &["credit_note"],
-    );
-    let credit_note = Some(Item {
-        creditor_id: "c".to_owned(),
-        ..invoice("c", "n", 1, date(2026, 1, 1))
-    });
-    let request = CreateCreditNoteRequest {
-        credit_note,
-        ..request
-    };
-    assert_violates(client.create_credit_note(request).await, &["allocations"]);
-
-    let request = AllocateCreditRequest {
-        credit_kind: 99,
-        ..AllocateCreditRequest::default()
-    };
-    let fields = [
-        "request_id",
-        "creditor_id",
-        "credit_kind",
-        "credit_id",
-        "allocations",
-    ];
-    assert_violates(client.allocate_credit(request).await, &fields);
-    let request = ReverseItemRequest {
-        value_date: no_day(),
-        ..ReverseItemRequest::default()
-    };
-    let fields = ["request_id", "creditor_id", "kind", "item_id", "value_date"];
-    assert_violates(client.reverse_item(request).await, &fields);
-    let request = ReverseEntryRequest {
-        value_date: no_day(),
-        ..ReverseEntryRequest::default()
-    };
-    let fields = [
-        "request_id",
-        "creditor_id",
-        "invoice_id",
-        "entry_id",
-        "value_date",
-    ];
-    assert_violates(client.reverse_entry(request).await, &fields);
-    let request = WriteOffInvoiceRequest {
-        amount: gold(0),
-        ..WriteOffInvoiceRequest::default()
-    };
-    let fields = [
-        "request_id",
-        "creditor_id",
-        "invoice_id",
-        "amount.currency_code",
-        "amount.minor_units",
-    ];
-    assert_violates(client.write_off_invoice(request).await, &fields);
-    Ok(())
-}
-
-fn accepted() -> tonic::Status {
-    tonic::Status::internal("a wrong request was accepted")
 }

@@ -12,7 +12,9 @@ use mahnwerk_runtime::{
     context::Call,
     db::{Sql, column},
     error::{Error, Result},
+    idempotency::RequestKey,
     page::{PageRequest, next_token},
+    status::chain,
     validate::Checker,
 };
 use serde::{Deserialize, Serialize};
@@ -172,7 +174,8 @@ impl FeedAdmin {
         Ok(response)
     }
 
-    /// The replay is a transaction of its own and safe to repeat; the request id keeps its answer.
+    /// Releases a parked key, once per request id. When a change cannot be applied, the whole is rolled back; a discard
+    /// then still drops the change it was asked to drop.
     async fn release(&self, call: &Call, release: Release<'_>) -> Result<Outcome> {
         let Release {
             discard,
@@ -185,6 +188,10 @@ impl FeedAdmin {
         check.key("creditor_id", creditor_id);
         check.optional_key("debtor_id", debtor_id);
         check.finish()?;
+        let consumer = self.consumers.get(feed).ok_or(Error::NotFound {
+            resource: "feed",
+            id: feed.to_owned(),
+        })?;
         let method = if discard {
             "DiscardParked"
         } else {
@@ -197,55 +204,56 @@ impl FeedAdmin {
                 creditor_id,
                 request_id,
                 &release.key,
-                Locks::none(),
+                Locks::creditor(creditor_id),
             )
         };
-        // The answer must be known before the work is repeated, so it is looked up first and stored last.
-        match begin().await? {
-            Begun::Replayed(written) => return Ok(written.response),
-            Begun::Fresh(once) => drop(once),
-        }
-        let consumer = self.consumers.get(feed).ok_or(Error::NotFound {
-            resource: "feed",
-            id: feed.to_owned(),
-        })?;
         let key = (creditor_id.to_owned(), debtor_id.to_owned());
-        let replay = consumer.replay(&key, discard).await?;
-        let outcome = Outcome {
-            applied: i32::try_from(replay.applied).unwrap_or(i32::MAX),
-            released: replay.error.is_none(),
-            error: replay.error.unwrap_or_default(),
+        let mut once = match begin().await? {
+            Begun::Replayed(written) => return Ok(written.response),
+            Begun::Fresh(once) => once,
         };
-        match begin().await? {
-            Begun::Replayed(written) => Ok(written.response),
-            Begun::Fresh(once) => Ok(once.finish(outcome).await?.response),
+        let error = match consumer.replay(&mut once, &key, discard).await {
+            Ok(applied) => {
+                let outcome = Outcome {
+                    applied: i32::try_from(applied).unwrap_or(i32::MAX),
+                    released: true,
+                    error: String::new(),
+                };
+                return Ok(once.finish(outcome).await?.response);
+            }
+            Err(error @ (Error::NotFound { .. } | Error::Precondition { .. })) => {
+                return Err(error);
+            }
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => chain(&error),
+        };
+        once.rollback().await?;
+        let once = match begin().await? {
+            Begun::Replayed(written) => return Ok(written.response),
+            Begun::Fresh(once) => once,
+        };
+        if discard {
+            consumer.drop_first(&once, &key, &error).await?;
         }
+        let outcome = Outcome {
+            applied: 0,
+            released: false,
+            error,
+        };
+        Ok(once.finish(outcome).await?.response)
     }
 
     async fn reset(&self, call: &Call, request: &ResetFeedRequest) -> Result<String> {
         let mut check = Checker::new();
         check.request_id(&request.request_id);
         check.finish()?;
-        let method = "ResetFeed";
-        let begin = || {
-            self.publisher().begin_once::<_, String>(
-                call,
-                method,
-                "",
-                &request.request_id,
-                &(),
-                Locks::none(),
-            )
+        let key = RequestKey {
+            principal: call.principal.clone(),
+            creditor_id: String::new(),
+            method: "ResetFeed",
+            request_id: request.request_id.clone(),
         };
-        match begin().await? {
-            Begun::Replayed(written) => return Ok(written.response),
-            Begun::Fresh(once) => drop(once),
-        }
-        let incarnation = self.publisher().reset().await?;
-        match begin().await? {
-            Begun::Replayed(written) => Ok(written.response),
-            Begun::Fresh(once) => Ok(once.finish(incarnation).await?.response),
-        }
+        self.publisher().reset(&key).await
     }
 }
 

@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use mahnwerk_runtime::{
+    clock::Micros,
     db::{Db, Sql, WriteTxn, column},
     error::{Error, Result},
+    idempotency::{self, RequestKey},
     ids::SharedIds,
 };
 
@@ -40,15 +42,15 @@ const STORED: &str = "SELECT i.incarnation, i.tx, i.system_identifier, i.databas
     r.retained_from, r.floor_seq FROM feed_incarnation i CROSS JOIN feed_retention r";
 
 impl Home {
-    async fn read(db: &Db) -> Result<Self> {
-        if !db.is_postgres() {
+    async fn read(on: &impl Sql, postgres: bool) -> Result<Self> {
+        if !postgres {
             return Ok(Self {
                 system_identifier: String::new(),
                 database_oid: 0,
                 timeline: String::new(),
             });
         }
-        let row = db
+        let row = on
             .query_one(HOME, vec![])
             .await?
             .ok_or_else(|| Error::internal("the database does not say who it is"))?;
@@ -63,27 +65,46 @@ impl Home {
 impl Incarnation {
     /// The current incarnation; a new one if the database is not what it was when the current one was written.
     pub async fn check(db: &Db, ids: &SharedIds) -> Result<Self> {
-        match Self::stored(db).await? {
-            Some(current) => Ok(current),
-            None => Self::change(db, ids, false).await,
+        if let Some(current) = Self::stored(db, db.is_postgres()).await? {
+            return Ok(current);
         }
+        let txn = db.begin_write().await?;
+        let tx = Self::lock_out_writers(db, &txn).await?;
+        // Another replica may have been faster.
+        if let Some(current) = Self::stored(&txn, db.is_postgres()).await? {
+            txn.rollback().await?;
+            return Ok(current);
+        }
+        let changed = Self::change(db, ids, &txn, tx).await?;
+        txn.commit().await?;
+        Ok(changed)
     }
 
-    /// A new incarnation in any case.
-    pub async fn renew(db: &Db, ids: &SharedIds) -> Result<Self> {
-        Self::change(db, ids, true).await
+    /// A new incarnation in any case, but only one for a request. Answers its id.
+    pub async fn renew(db: &Db, ids: &SharedIds, key: &RequestKey, now: Micros) -> Result<String> {
+        let txn = db.begin_write().await?;
+        let tx = Self::lock_out_writers(db, &txn).await?;
+        let digest = idempotency::digest(&())?;
+        if let Some(id) = idempotency::stored(&txn, key, &digest).await? {
+            txn.rollback().await?;
+            return Ok(id);
+        }
+        let id = Self::change(db, ids, &txn, tx).await?.id.to_string();
+        idempotency::store(&txn, key, &digest, &id, now).await?;
+        txn.commit().await?;
+        Ok(id)
     }
 
     /// What is stored, if it still holds.
-    async fn stored(db: &Db) -> Result<Option<Self>> {
-        let home = Home::read(db).await?;
+    async fn stored(on: &impl Sql, postgres: bool) -> Result<Option<Self>> {
+        let home = Home::read(on, postgres).await?;
         // A row that was loaded from a dump was written by another transaction than the one it names.
-        let sql = if db.is_postgres() {
+        let sql = if postgres {
             format!("{STORED} WHERE i.xmin::text::bigint = i.tx % 4294967296")
         } else {
             STORED.to_owned()
         };
-        let Some(row) = db.query_one(&sql, vec![]).await? else {
+        let Some(row) = on.query_one(&sql, vec![]).await? else {
             return Ok(None);
         };
         let stored_home = Home {
@@ -102,15 +123,8 @@ impl Incarnation {
     }
 
     /// Begins a new incarnation while no writer is open.
-    async fn change(db: &Db, ids: &SharedIds, forced: bool) -> Result<Self> {
-        let txn = db.begin_write().await?;
-        let tx = Self::lock_out_writers(db, &txn).await?;
-        // Another replica may have been faster.
-        if !forced && let Some(current) = Self::stored(db).await? {
-            txn.rollback().await?;
-            return Ok(current);
-        }
-        let home = Home::read(db).await?;
+    async fn change(db: &Db, ids: &SharedIds, txn: &WriteTxn, tx: i64) -> Result<Self> {
+        let home = Home::read(txn, db.is_postgres()).await?;
         let id = ids.next().to_string();
         txn.execute_sql("DELETE FROM feed_incarnation", vec![])
             .await?;
@@ -137,7 +151,6 @@ impl Incarnation {
             .await?
             .ok_or_else(|| Error::internal("the retention row was not written"))?;
         let floor_seq = column(&row, "floor_seq")?;
-        txn.commit().await?;
         tracing::warn!(incarnation = %id, "the feed has a new incarnation; consumers take new snapshots");
         Ok(Self {
             id: id.into(),

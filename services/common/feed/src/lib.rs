@@ -12,6 +12,7 @@ pub mod freshness;
 mod incarnation;
 pub mod key;
 pub mod locks;
+pub mod once;
 mod retention;
 mod serve;
 pub mod snapshot;
@@ -24,11 +25,12 @@ pub use freshness::Freshness;
 pub use key::{PARTITIONS, partition};
 pub use locks::Locks;
 pub use mahnwerk_proto::common::v1::{Change, Position};
+pub use once::{Begun, OnceTx, Written};
 pub use retention::{RETENTION, expire_events, keep_retention};
 pub use serve::FeedServer;
 pub use snapshot::{SnapshotRow, SnapshotSource};
 pub use tailer::{Tailer, timestamp};
-pub use write::{Begun, Cause, EntityType, NewEvent, OnceTx, Publisher, WriteTx, Written};
+pub use write::{Cause, EntityType, NewEvent, Publisher, WriteTx};
 
 /// The tables of this crate; every service that writes or consumes events applies it first.
 pub const MIGRATION: mahnwerk_runtime::db::Migration = mahnwerk_runtime::db::Migration {

@@ -78,8 +78,8 @@ pub(crate) async fn list(
     source: &dyn SnapshotSource,
     request: &ListSnapshotRequest,
 ) -> Result<ListSnapshotResponse> {
-    let partitions = partitions(&request.partitions)?;
-    let parameters = format!("{partitions:?}");
+    let partitions = partitions(&request.partitions);
+    let parameters = format!("{:?}", request.partitions);
     let page = PageRequest::parse(
         request.page_size,
         &request.page_token,
@@ -87,7 +87,14 @@ pub(crate) async fn list(
         MAX_PAGE,
         METHOD,
         &parameters,
-    )?;
+    );
+    let (partitions, page) = match (partitions, page) {
+        (Err(Error::Invalid(mut wrong)), Err(Error::Invalid(more))) => {
+            wrong.extend(more);
+            return Err(Error::Invalid(wrong));
+        }
+        (partitions, page) => (partitions?, page?),
+    };
     let db = publisher.db();
     let current = publisher.incarnation();
     // The token carries incarnation, start position, entity, and the key within the entity.

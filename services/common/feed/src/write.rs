@@ -1,22 +1,18 @@
 //! Writing: the state change, its events and its consistency token, in one transaction.
 
-use std::{
-    ops::{Deref, DerefMut},
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use mahnwerk_runtime::{
     clock::SharedClock,
     context::Call,
     db::{Db, Rows, Sql, WriteTxn, column},
     error::{Error, Result},
-    idempotency::{self, RequestKey},
+    idempotency::RequestKey,
     ids::SharedIds,
     token::ConsistencyToken,
 };
 use prost::Message;
 use sea_orm::Value;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::Notify;
 
 use crate::{
@@ -104,23 +100,6 @@ impl NewEvent {
     }
 }
 
-/// The answer of a write.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Written<R> {
-    /// What the use case answers.
-    pub response: R,
-    /// The consistency token.
-    pub consistency_token: String,
-}
-
-/// The beginning of a write with a request id.
-pub enum Begun<R> {
-    /// It was done before; this is what it answered.
-    Replayed(Written<R>),
-    /// It is new: do the work in the transaction, then [`OnceTx::finish`].
-    Fresh(Box<OnceTx>),
-}
-
 impl Publisher {
     /// Opens the feed of a database for writing, and gives its history a new identity if the database was restored,
     /// failed over or is new.
@@ -204,11 +183,11 @@ impl Publisher {
         Ok(())
     }
 
-    /// Gives the history a new identity.
-    pub(crate) async fn reset(&self) -> Result<String> {
-        let renewed = Incarnation::renew(&self.0.db, &self.0.ids).await?;
-        let id = renewed.id.to_string();
-        self.adopt(renewed);
+    /// Gives the history a new identity, once per request.
+    pub(crate) async fn reset(&self, key: &RequestKey) -> Result<String> {
+        let now = self.0.clock.now();
+        let id = Incarnation::renew(&self.0.db, &self.0.ids, key, now).await?;
+        self.check_incarnation().await?;
         Ok(id)
     }
 
@@ -219,43 +198,11 @@ impl Publisher {
             .write()
             .unwrap_or_else(PoisonError::into_inner) = incarnation;
     }
-
-    /// Begins a write that is done once per request id: the locks come first, so identical calls queue up and all but
-    /// the first find the answer stored.
-    ///
-    /// # Errors
-    /// `RequestIdReused` if the request id was used with another `command`; those of [`WriteTx::begin`].
-    pub async fn begin_once<C: Serialize, R: DeserializeOwned>(
-        &self,
-        call: &Call,
-        method: &'static str,
-        creditor_id: &str,
-        request_id: &str,
-        command: &C,
-        locks: Locks,
-    ) -> Result<Begun<R>> {
-        let key = RequestKey {
-            principal: call.principal.clone(),
-            creditor_id: creditor_id.to_owned(),
-            method,
-            request_id: request_id.to_owned(),
-        };
-        let digest = idempotency::digest(command)?;
-        let cause = Cause {
-            request_id: request_id.to_owned(),
-            ..Cause::from(call)
-        };
-        let tx = WriteTx::begin(self, locks, cause).await?;
-        if let Some(written) = idempotency::stored(&tx.txn, &key, &digest).await? {
-            return Ok(Begun::Replayed(written));
-        }
-        Ok(Begun::Fresh(Box::new(OnceTx { tx, key, digest })))
-    }
 }
 
 /// A transaction that may write state and events.
 pub struct WriteTx {
-    publisher: Publisher,
+    pub(crate) publisher: Publisher,
     pub(crate) txn: WriteTxn,
     locks: Locks,
     cause: Cause,
@@ -421,14 +368,10 @@ impl WriteTx {
     /// # Errors
     /// If the commit fails.
     pub async fn commit(self) -> Result<String> {
-        let token = ConsistencyToken {
-            service: self.publisher.service().to_owned(),
-            incarnation: self.incarnation,
-            tx: self.tx,
-        };
+        let token = self.token();
         self.txn.commit().await?;
         self.publisher.committed().notify_waiters();
-        Ok(token.encode())
+        Ok(token)
     }
 
     /// Rolls back.
@@ -438,65 +381,19 @@ impl WriteTx {
     pub async fn rollback(self) -> Result<()> {
         self.txn.rollback().await
     }
+
+    pub(crate) fn token(&self) -> String {
+        ConsistencyToken {
+            service: self.publisher.service().to_owned(),
+            incarnation: self.incarnation.clone(),
+            tx: self.tx,
+        }
+        .encode()
+    }
 }
 
 impl Sql for WriteTx {
     fn on(&self) -> &impl sea_orm::ConnectionTrait {
         self.txn.on()
-    }
-}
-
-/// A [`WriteTx`] that remembers its answer under a request id.
-pub struct OnceTx {
-    tx: WriteTx,
-    key: RequestKey,
-    digest: String,
-}
-
-impl OnceTx {
-    /// Stores the answer and commits.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn finish<R: Serialize>(self, response: R) -> Result<Written<R>> {
-        let token = ConsistencyToken {
-            service: self.tx.publisher.service().to_owned(),
-            incarnation: self.tx.incarnation.clone(),
-            tx: self.tx.tx,
-        };
-        let written = Written {
-            response,
-            consistency_token: token.encode(),
-        };
-        idempotency::store(
-            &self.tx.txn,
-            &self.key,
-            &self.digest,
-            &written,
-            self.tx.recorded_at,
-        )
-        .await?;
-        self.tx.commit().await?;
-        Ok(written)
-    }
-}
-
-impl Deref for OnceTx {
-    type Target = WriteTx;
-
-    fn deref(&self) -> &WriteTx {
-        &self.tx
-    }
-}
-
-impl DerefMut for OnceTx {
-    fn deref_mut(&mut self) -> &mut WriteTx {
-        &mut self.tx
-    }
-}
-
-impl Sql for OnceTx {
-    fn on(&self) -> &impl sea_orm::ConnectionTrait {
-        self.tx.on()
     }
 }

@@ -59,7 +59,7 @@ impl ImportService for Api {
         request: Request<GetImportRequest>,
     ) -> Result<Response<GetImportResponse>, Status> {
         let (call, request) = (Call::of(&request), request.into_inner());
-        let import = import_key(request.creditor_id, request.import_id)?;
+        let import = import_key("", request.creditor_id, request.import_id)?;
         let counts = self
             .app
             .import_counts(&import, &request.at_least, call.deadline)
@@ -82,7 +82,7 @@ impl ImportService for Api {
         };
         let refused_only = request.refused_only;
         let parameters = format!("{} {} {refused_only}", import.creditor_id, import.import_id);
-        let check = check(&import);
+        let check = check("", &import);
         let page = read_page(
             check,
             request.page_size,
@@ -123,7 +123,7 @@ impl Api {
             Some(Message::Start(ImportStart {
                 creditor_id,
                 import_id,
-            })) => import_key(creditor_id, import_id)?,
+            })) => import_key("start.", creditor_id, import_id)?,
             _ => return Err(wrong_message("start", "must be the first message")),
         };
         self.app.start_import(&import).await?;
@@ -199,19 +199,19 @@ fn acknowledgement(outcome: ChunkOutcome) -> ImportLedgerResponse {
     }
 }
 
-fn import_key(creditor_id: String, import_id: String) -> Result<ImportKey, Error> {
+fn import_key(path: &str, creditor_id: String, import_id: String) -> Result<ImportKey, Error> {
     let import = ImportKey {
         creditor_id,
         import_id,
     };
-    check(&import).finish()?;
+    check(path, &import).finish()?;
     Ok(import)
 }
 
-fn check(import: &ImportKey) -> Checker {
+fn check(path: &str, import: &ImportKey) -> Checker {
     let mut check = Checker::new();
-    check.key("creditor_id", &import.creditor_id);
-    check.key("import_id", &import.import_id);
+    check.key(&format!("{path}creditor_id"), &import.creditor_id);
+    check.key(&format!("{path}import_id"), &import.import_id);
     check
 }
 

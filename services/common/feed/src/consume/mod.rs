@@ -17,6 +17,7 @@ mod sweep;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use mahnwerk_proto::common::v1::{WatchRequest, feed_service_client::FeedServiceClient};
+use mahnwerk_runtime::status::chain;
 use mahnwerk_runtime::{
     db::Db,
     error::{Error, Result},
@@ -381,16 +382,4 @@ fn upstream_error(status: &tonic::Status) -> Error {
         message: format!("the upstream feed answered {:?}", status.code()),
         retry_after: Duration::from_millis(500),
     }
-}
-
-/// An error with everything behind it, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

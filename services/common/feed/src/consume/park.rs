@@ -3,20 +3,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mahnwerk_proto::common::v1::ErrorReason;
 use mahnwerk_runtime::{
     db::{Rows, Sql, column},
     error::{Error, Result},
+    status::chain,
 };
 use prost::Message;
 
-use super::{Consumer, apply::Step, apply::cause, apply::locks, chain};
-use crate::{Change, Locks, WriteTx, key::partition, locks::MAX_DEBTORS};
+use super::{Consumer, apply::Step, apply::cause, apply::locks};
+use crate::{Change, WriteTx, key::partition};
 
 /// Creditor and debtor; an empty debtor means the creditor.
 pub(crate) type Key = (String, String);
 
-/// Changes replayed in one transaction when a debtor is released.
-const REPLAY: usize = 200;
+/// Most queued changes with which a key can be released: they are applied in one transaction.
+const REPLAY: usize = 1_000;
 
 /// What is parked of a batch.
 #[derive(Default)]
@@ -35,12 +37,6 @@ impl ParkedSet {
         let key = (change.creditor_id.clone(), change.debtor_id.clone());
         self.0.contains(&key).then_some(key)
     }
-}
-
-/// What became of a parked debtor.
-pub(crate) struct Replay {
-    pub applied: usize,
-    pub error: Option<String>,
 }
 
 impl Consumer {
@@ -171,75 +167,73 @@ impl Consumer {
         Ok(())
     }
 
-    /// Applies what is queued for a parked key, a chunk a transaction; with `discard` the first change is dropped.
-    /// The key is free when the queue is empty.
-    pub(crate) async fn replay(&self, key: &Key, discard: bool) -> Result<Replay> {
-        let mut applied = 0;
-        let mut discard = discard;
-        loop {
-            // The whole creditor: what is queued may concern many debtors, and nothing may join the queue meanwhile.
-            let mut tx = WriteTx::begin(&self.publisher, Locks::creditor(&key.0), cause()).await?;
-            let chunk = self.queued(&tx, key).await?;
-            let Some(chunk) = chunk else {
-                tx.rollback().await?;
-                return Err(Error::NotFound {
-                    resource: "parked debtor",
-                    id: format!("{}/{}", key.0, key.1),
-                });
-            };
-            let done = chunk.len() < REPLAY;
-            let skip = usize::from(std::mem::take(&mut discard)).min(chunk.len());
-            let changes: Vec<_> = chunk
-                .iter()
-                .skip(skip)
-                .map(|(_, change)| change.clone())
-                .collect();
-            if skip > 0 {
-                // Dropped for good, whatever becomes of the rest.
-                let first: Vec<_> = chunk.iter().take(1).map(|(number, _)| *number).collect();
-                self.dequeue(&tx, key, &first).await?;
-                tx.commit().await?;
-                continue;
-            }
-            if let Err(error) = self.replay_chunk(&mut tx, &changes).await {
-                tx.rollback().await?;
-                if error.is_transient() {
-                    return Err(error);
-                }
-                return Ok(Replay {
-                    applied,
-                    error: Some(chain(&error)),
-                });
-            }
-            let numbers: Vec<_> = chunk.iter().map(|(number, _)| *number).collect();
-            self.dequeue(&tx, key, &numbers).await?;
-            if done {
-                tx.execute_sql(
-                    "DELETE FROM feed_parked WHERE feed = $1 AND creditor_id = $2 AND debtor_id = $3",
-                    vec![
-                        self.feed().into(),
-                        key.0.as_str().into(),
-                        key.1.as_str().into(),
-                    ],
-                )
-                .await?;
-            }
-            tx.commit().await?;
-            applied += changes.len();
-            if done {
-                return Ok(Replay {
-                    applied,
-                    error: None,
-                });
-            }
+    /// Applies what is queued for a parked key, and frees it, inside a transaction that holds the whole creditor: what
+    /// is queued may concern many debtors, and nothing may join the queue meanwhile. With `discard` the first change is
+    /// dropped. Answers how many changes were applied.
+    pub(crate) async fn replay(&self, tx: &mut WriteTx, key: &Key, discard: bool) -> Result<usize> {
+        let queue = self.require_queue(tx, key).await?;
+        if queue.len() > REPLAY {
+            return Err(Error::Precondition {
+                reason: ErrorReason::LimitReached,
+                message: "too many changes are queued; take a new snapshot by resetting the upstream feed"
+                    .to_owned(),
+                metadata: vec![("limit", REPLAY.to_string())],
+            });
         }
+        let changes: Vec<_> = queue
+            .into_iter()
+            .skip(usize::from(discard))
+            .map(|(_, change)| change)
+            .collect();
+        self.replay_queue(tx, &changes).await?;
+        for table in ["feed_parked_change", "feed_parked"] {
+            tx.execute_sql(
+                &format!(
+                    "DELETE FROM {table} WHERE feed = $1 AND creditor_id = $2 AND debtor_id = $3"
+                ),
+                self.key_values(key),
+            )
+            .await?;
+        }
+        Ok(changes.len())
     }
 
-    async fn replay_chunk(&self, tx: &mut WriteTx, changes: &[Change]) -> Result<()> {
-        debug_assert!(
-            changes.len() <= MAX_DEBTORS,
-            "a chunk fits into a transaction"
-        );
+    /// Drops the change at which a key is parked, and nothing else.
+    pub(crate) async fn drop_first(&self, tx: &WriteTx, key: &Key, error: &str) -> Result<()> {
+        self.require_queue(tx, key).await?;
+        tx.execute_sql(
+            "DELETE FROM feed_parked_change WHERE feed = $1 AND creditor_id = $2 AND debtor_id = $3 AND number = \
+             (SELECT min(f.number) FROM feed_parked_change f WHERE f.feed = $1 AND f.creditor_id = $2 \
+              AND f.debtor_id = $3)",
+            self.key_values(key),
+        )
+        .await?;
+        let mut values = self.key_values(key);
+        values.push(error.into());
+        tx.execute_sql(
+            "UPDATE feed_parked SET error = $4 WHERE feed = $1 AND creditor_id = $2 AND debtor_id = $3",
+            values,
+        )
+        .await?;
+        Ok(())
+    }
+
+    fn key_values(&self, key: &Key) -> Vec<sea_orm::Value> {
+        vec![
+            self.feed().into(),
+            key.0.as_str().into(),
+            key.1.as_str().into(),
+        ]
+    }
+
+    async fn require_queue(&self, tx: &WriteTx, key: &Key) -> Result<Vec<(i64, Change)>> {
+        self.queued(tx, key).await?.ok_or_else(|| Error::NotFound {
+            resource: "parked debtor",
+            id: format!("{}/{}", key.0, key.1),
+        })
+    }
+
+    async fn replay_queue(&self, tx: &mut WriteTx, changes: &[Change]) -> Result<()> {
         let cursors = self
             .load_cursors(&crate::tailer::all_partitions().collect::<Vec<_>>())
             .await?;
@@ -271,11 +265,7 @@ impl Consumer {
 
     /// The next queued changes; `None` if the key is not parked.
     async fn queued(&self, tx: &WriteTx, key: &Key) -> Result<Option<Vec<(i64, Change)>>> {
-        let values = vec![
-            self.feed().into(),
-            key.0.as_str().into(),
-            key.1.as_str().into(),
-        ];
+        let values = self.key_values(key);
         let parked = tx
             .query_one(
                 "SELECT part FROM feed_parked WHERE feed = $1 AND creditor_id = $2 AND debtor_id = $3",
@@ -289,7 +279,8 @@ impl Consumer {
             .query(
                 &format!(
                     "SELECT number, change FROM feed_parked_change WHERE feed = $1 AND creditor_id = $2 \
-                     AND debtor_id = $3 ORDER BY number LIMIT {REPLAY}"
+                     AND debtor_id = $3 ORDER BY number LIMIT {}",
+                    REPLAY + 1
                 ),
                 values,
             )
@@ -303,27 +294,5 @@ impl Consumer {
             })
             .collect::<Result<_>>()
             .map(Some)
-    }
-
-    async fn dequeue(&self, tx: &WriteTx, key: &Key, numbers: &[i64]) -> Result<()> {
-        let values = vec![
-            self.feed().into(),
-            key.0.as_str().into(),
-            key.1.as_str().into(),
-        ];
-        tx.execute_rows(
-            Rows::new().int("number", numbers.iter().copied()),
-            values,
-            |table, n| {
-                format!(
-                    "DELETE FROM feed_parked_change WHERE feed = ${n} AND creditor_id = ${} AND debtor_id = ${} \
-                     AND number IN (SELECT r.number FROM {table} AS r)",
-                    n + 1,
-                    n + 2
-                )
-            },
-        )
-        .await?;
-        Ok(())
     }
 }

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use mahnwerk_runtime::{
     db::{Rows, Sql, column},
     error::{Error, Result},
+    status::chain,
     telemetry,
 };
 use tracing::Instrument;
 
-use super::{Consumer, apply::cause, chain};
+use super::{Consumer, apply::cause};
 use crate::{Locks, WriteTx, locks::MAX_DEBTORS};
 
 /// An unfinished sweep of one partition.

@@ -181,7 +181,10 @@ pub async fn wrong_messages_end_the_stream(channel: Channel) -> Outcome {
     for (messages, fields) in [
         (vec![], &["start"][..]),
         (vec![chunk(vec![invoice_row(1, "d1", "i1", 1)])], &["start"]),
-        (vec![start("", "a/b")], &["creditor_id", "import_id"]),
+        (
+            vec![start("", "a/b")],
+            &["start.creditor_id", "start.import_id"],
+        ),
         (vec![good(), good()], &["chunk"]),
         (vec![good(), chunk(vec![])], &["chunk.rows"]),
         (vec![good(), chunk(too_many)], &["chunk.rows"]),

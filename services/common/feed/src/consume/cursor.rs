@@ -96,8 +96,16 @@ impl Consumer {
     }
 
     pub(super) async fn load_cursors(&self, parts: &[i64]) -> Result<Vec<Cursor>> {
-        let rows = self
-            .db()
+        self.load_cursors_on(self.db(), parts).await
+    }
+
+    /// Inside a transaction nothing may wait for a second connection: the others may all be waiting for its locks.
+    pub(super) async fn load_cursors_on(
+        &self,
+        on: &impl Sql,
+        parts: &[i64],
+    ) -> Result<Vec<Cursor>> {
+        let rows = on
             .query_rows(
                 Rows::new().int("part", parts.iter().copied()),
                 vec![self.feed().into()],

@@ -234,9 +234,8 @@ impl Consumer {
     }
 
     async fn replay_queue(&self, tx: &mut WriteTx, changes: &[Change]) -> Result<()> {
-        let cursors = self
-            .load_cursors(&crate::tailer::all_partitions().collect::<Vec<_>>())
-            .await?;
+        let parts: Vec<_> = crate::tailer::all_partitions().collect();
+        let cursors = self.load_cursors_on(tx, &parts).await?;
         // The cursors have passed these changes already: sweeps have to start everywhere.
         let everywhere: Vec<_> = cursors
             .iter()

@@ -64,7 +64,7 @@ impl FeedAdmin {
 
     async fn status(&self) -> Result<GetFeedStatusResponse> {
         let db = self.publisher().db();
-        let (low, _) = horizon(db, db.is_postgres()).await?;
+        let (low, _) = horizon(db).await?;
         let incarnation = self.publisher().incarnation();
         let retained: i64 = match db
             .query_one("SELECT retained_from FROM feed_retention", vec![])

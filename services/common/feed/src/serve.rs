@@ -75,7 +75,7 @@ impl FeedServer {
         if from.incarnation != *current.id || from.tx < current.retained_from {
             return Err(Error::CursorExpired);
         }
-        let (_, high) = horizon(publisher.db(), publisher.db().is_postgres()).await?;
+        let (_, high) = horizon(publisher.db()).await?;
         if from.tx > high {
             tracing::error!(
                 alert = "cursor_beyond_history",

@@ -109,10 +109,7 @@ pub(crate) async fn list(
             .ok_or(Error::InvalidPageToken)?
     } else {
         // Nothing below `retained_from` is on the feed of this incarnation, however old the oldest open writer is.
-        horizon(db, db.is_postgres())
-            .await?
-            .0
-            .max(current.retained_from)
+        horizon(db).await?.0.max(current.retained_from)
     };
     let position = |tx| Position {
         incarnation: current.id.to_string(),
@@ -157,7 +154,7 @@ pub(crate) async fn list(
             return Ok(response);
         }
     }
-    let (_, high) = horizon(db, db.is_postgres()).await?;
+    let (_, high) = horizon(db).await?;
     response.end = Some(position(high));
     Ok(response)
 }

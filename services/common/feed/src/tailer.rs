@@ -75,21 +75,15 @@ pub(crate) struct Read {
 }
 
 /// The transaction horizon: everything below the first number has ended; the second is beyond everything begun.
-pub(crate) async fn horizon(db: &impl Sql, postgres: bool) -> Result<(i64, i64)>
-where
-    for<'a> &'a (): Send,
-{
-    let sql = if postgres {
+pub(crate) async fn horizon(db: &Db) -> Result<(i64, i64)> {
+    let sql = if db.is_postgres() {
         "SELECT pg_snapshot_xmin(s)::text::bigint AS low, pg_snapshot_xmax(s)::text::bigint AS high \
          FROM pg_current_snapshot() AS s"
     } else {
         "SELECT tx + 1 AS low, tx + 1 AS high FROM feed_counter"
     };
-    let statement = sea_orm::Statement::from_string(
-        sea_orm::ConnectionTrait::get_database_backend(db.on()),
-        sql,
-    );
-    let row = sea_orm::ConnectionTrait::query_one_raw(db.on(), statement)
+    let row = db
+        .query_one(sql, vec![])
         .await?
         .ok_or_else(|| Error::internal("no snapshot"))?;
     Ok((column(&row, "low")?, column(&row, "high")?))
@@ -101,7 +95,7 @@ impl Tailer {
     /// # Errors
     /// If the database cannot be read.
     pub async fn open(publisher: Publisher) -> Result<Self> {
-        let (low, _) = horizon(publisher.db(), publisher.db().is_postgres()).await?;
+        let (low, _) = horizon(publisher.db()).await?;
         let head = Head {
             horizon: low,
             incarnation: publisher.incarnation().id,
@@ -164,7 +158,7 @@ impl Tailer {
 
     /// Nothing that was read under another incarnation counts any more.
     async fn begin_again(&self) -> Result<()> {
-        let (low, _) = horizon(self.publisher.db(), self.publisher.db().is_postgres()).await?;
+        let (low, _) = horizon(self.publisher.db()).await?;
         {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
             *ring = Ring {
@@ -185,7 +179,7 @@ impl Tailer {
         let db = self.publisher.db();
         loop {
             let from = self.head.borrow().horizon;
-            let (low, _) = horizon(db, db.is_postgres()).await?;
+            let (low, _) = horizon(db).await?;
             if low <= from {
                 return Ok(());
             }
@@ -342,22 +336,19 @@ impl Tailer {
     /// # Errors
     /// If the database cannot be read.
     pub async fn oldest_writer_ms(&self) -> Result<i64> {
-        oldest_writer_ms(self.publisher.db()).await
-    }
-}
-
-async fn oldest_writer_ms(db: &Db) -> Result<i64> {
-    if !db.is_postgres() {
-        return Ok(0);
-    }
-    let row = db
+        let db = self.publisher.db();
+        if !db.is_postgres() {
+            return Ok(0);
+        }
+        let row = db
         .query_one(
             "SELECT coalesce((extract(epoch FROM max(clock_timestamp() - xact_start)) * 1000)::bigint, 0) AS ms \
              FROM pg_stat_activity WHERE backend_xid IS NOT NULL",
             vec![],
         )
         .await?;
-    row.map_or(Ok(0), |row| Ok(column(&row, "ms")?))
+        row.map_or(Ok(0), |row| Ok(column(&row, "ms")?))
+    }
 }
 
 /// Cuts an incomplete last transaction off; says up to where the rest is complete.

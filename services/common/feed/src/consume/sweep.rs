@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use mahnwerk_runtime::{
     db::{Rows, Sql, column},
-    error::{Error, Result},
+    error::Result,
     status::chain,
     telemetry,
 };
@@ -230,9 +230,7 @@ impl Consumer {
             tx.rollback().await?;
             match result {
                 Ok(()) => {}
-                Err(error @ (Error::Contention(_) | Error::Unavailable { .. })) => {
-                    return Err(error);
-                }
+                Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
                     poison.insert(debtor.clone(), chain(&error));
                 }

@@ -38,9 +38,12 @@ pub async fn get_many(
         .text("contact_point_id", keys.iter().map(|key| key.1));
     let found = on
         .query_rows(rows, vec![creditor_id.into()], |table, n| {
+            let same = format!(
+                "c.creditor_id = ${n} AND c.debtor_id = r.debtor_id AND c.contact_point_id = r.contact_point_id"
+            );
             format!(
-                "SELECT {COLUMNS} FROM {table} AS r CROSS JOIN contact_point AS c WHERE c.creditor_id = ${n} \
-                 AND c.debtor_id = r.debtor_id AND c.contact_point_id = r.contact_point_id"
+                "SELECT {COLUMNS} FROM {table} AS r {}",
+                on.lookup("contact_point", "c", &same)
             )
         })
         .await?;
@@ -76,9 +79,11 @@ pub async fn counts(
     let keys = Rows::new().text("debtor_id", debtor_ids.iter().copied());
     let rows = on
         .query_rows(keys, vec![creditor_id.into()], |table, n| {
+            let same = format!("c.creditor_id = ${n} AND c.debtor_id = r.debtor_id");
             format!(
-                "SELECT r.debtor_id AS debtor_id, count(*) AS n FROM {table} AS r CROSS JOIN contact_point AS c \
-                 WHERE c.creditor_id = ${n} AND c.debtor_id = r.debtor_id AND c.deleted = 0 GROUP BY r.debtor_id"
+                "SELECT r.debtor_id AS debtor_id, count(*) AS n FROM {table} AS r {} AND c.deleted = 0 \
+                 GROUP BY r.debtor_id",
+                on.lookup("contact_point", "c", &same)
             )
         })
         .await?;

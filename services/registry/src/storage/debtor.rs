@@ -39,12 +39,12 @@ pub async fn get_many(
     debtor_ids: &[&str],
 ) -> Result<BTreeMap<String, Debtor>> {
     let keys = Rows::new().text("debtor_id", debtor_ids.iter().copied());
-    // A cross join keeps SQLite from walking through the debtors to find the keys.
     let rows = on
         .query_rows(keys, vec![creditor_id.into()], |table, n| {
+            let same = format!("d.creditor_id = ${n} AND d.debtor_id = r.debtor_id");
             format!(
-                "SELECT {COLUMNS} FROM {table} AS r CROSS JOIN debtor AS d \
-                 WHERE d.creditor_id = ${n} AND d.debtor_id = r.debtor_id"
+                "SELECT {COLUMNS} FROM {table} AS r {}",
+                on.lookup("debtor", "d", &same)
             )
         })
         .await?;

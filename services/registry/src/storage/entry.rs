@@ -9,11 +9,7 @@ use mahnwerk_runtime::{
 use registry_core::account::{Entry, EntryKind, ItemKey, ItemKind};
 use sea_orm::QueryResult;
 
-use super::{
-    day, day_number,
-    item::{key_rows, looking_up},
-    named,
-};
+use super::{day, day_number, item::key_rows, named};
 
 /// Columns of [`read`]; the table is called `e`.
 const COLUMNS: &str = "e.entry_id, e.debtor_id, e.kind, e.amount, e.debit_id, e.credit_kind, e.credit_id, \
@@ -65,8 +61,8 @@ pub async fn of_items(
                 format!(
                     "SELECT {COLUMNS} FROM {table} AS r {} AND r.kind = 'invoice' \
                  UNION ALL SELECT {COLUMNS} FROM {table} AS r {} AND r.kind <> 'invoice'",
-                    looking_up(on, "entry", "e", &as_debit),
-                    looking_up(on, "entry", "e", &as_credit)
+                    on.lookup("entry", "e", &as_debit),
+                    on.lookup("entry", "e", &as_credit)
                 )
             },
         )
@@ -87,8 +83,8 @@ pub async fn of_debtor(on: &impl Sql, creditor_id: &str, debtor_id: &str) -> Res
         "SELECT {COLUMNS} FROM item AS i {} AND i.creditor_id = $1 AND i.debtor_id = $2 AND i.kind = 'invoice' \
          UNION ALL SELECT {COLUMNS} FROM item AS i {} AND i.creditor_id = $1 AND i.debtor_id = $2 \
          AND i.kind <> 'invoice' AND e.debit_id IS NULL",
-        looking_up(on, "entry", "e", as_debit),
-        looking_up(on, "entry", "e", as_credit)
+        on.lookup("entry", "e", as_debit),
+        on.lookup("entry", "e", as_credit)
     );
     let rows = on
         .query(&sql, vec![creditor_id.into(), debtor_id.into()])
@@ -115,7 +111,7 @@ pub async fn of_invoices<'a>(
             let same = "e.creditor_id = r.creditor_id AND e.debit_id = r.item_id";
             format!(
                 "SELECT e.creditor_id, {COLUMNS} FROM {table} AS r {}",
-                looking_up(on, "entry", "e", same)
+                on.lookup("entry", "e", same)
             )
         })
         .await?;

@@ -8,7 +8,7 @@ use mahnwerk_runtime::{
 };
 use sea_orm::{QueryResult, Value};
 
-use super::{item::looking_up, named};
+use super::named;
 use crate::app::import::{ImportCounts, RowError, RowOutcome, RowState};
 
 /// A row that was taken, with its digest.
@@ -58,7 +58,7 @@ pub async fn taken(
                 );
                 format!(
                     "SELECT i.digest, {COLUMNS} FROM {table} AS r {}",
-                    looking_up(on, "import_row", "i", &same)
+                    on.lookup("import_row", "i", &same)
                 )
             },
         )

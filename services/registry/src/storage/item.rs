@@ -13,9 +13,9 @@ use registry_core::{
     account::{Item, ItemKey, ItemKind},
     currency::Currency,
 };
-use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 
-use super::{day, day_number, entry, named, opt_day};
+use super::{day, day_number, entry, named, opt_day, partitions_after};
 use crate::{app::account::ItemView, grpc::convert_account};
 
 /// Columns of [`read`]; the table is called `i`.
@@ -65,18 +65,6 @@ pub(crate) fn key_rows<'a>(keys: impl Iterator<Item = &'a ItemKey> + Clone) -> R
         .text("item_id", keys.map(|key| key.id.as_str()))
 }
 
-/// Joins a table so that each row before it is looked up by an index, whatever the planner believes of a table that grew
-/// since it last looked: PostgreSQL does not see through `OFFSET 0`, SQLite does not reorder a cross join. More
-/// conditions may follow with `AND`.
-pub(super) fn looking_up(on: &impl Sql, table: &str, alias: &str, condition: &str) -> String {
-    match on.on().get_database_backend() {
-        DbBackend::Postgres => format!(
-            "CROSS JOIN LATERAL (SELECT * FROM {table} AS {alias} WHERE {condition} OFFSET 0) AS {alias} WHERE true"
-        ),
-        _ => format!("CROSS JOIN {table} AS {alias} WHERE {condition}"),
-    }
-}
-
 /// Reads the items that exist among the keys.
 ///
 /// # Errors
@@ -96,7 +84,7 @@ pub async fn get_many(
                 );
                 format!(
                     "SELECT {COLUMNS} FROM {table} AS r {}",
-                    looking_up(on, "item", "i", &same)
+                    on.lookup("item", "i", &same)
                 )
             },
         )
@@ -265,38 +253,28 @@ pub async fn snapshot_page(
     after: Option<&[String]>,
     limit: u64,
 ) -> Result<Vec<SnapshotRow>> {
-    let (part, creditor_id, kind, item_id) = match after {
-        None => (i64::MIN, "", "", ""),
-        Some([part, creditor_id, kind, item_id]) => (
-            part.parse().map_err(|_| Error::InvalidPageToken)?,
-            creditor_id.as_str(),
-            kind.as_str(),
-            item_id.as_str(),
-        ),
-        Some(_) => return Err(Error::InvalidPageToken),
-    };
-    let list: Vec<String> = partitions.iter().map(ToString::to_string).collect();
-    let values: Vec<Value> = vec![
-        part.into(),
-        creditor_id.into(),
-        kind.into(),
-        item_id.into(),
-        i64::try_from(limit).unwrap_or(i64::MAX).into(),
-    ];
     let sql = format!(
-        "SELECT i.part, i.creditor_id, {COLUMNS} FROM item AS i WHERE i.part IN ({}) \
-         AND (i.part, i.creditor_id, i.kind, i.item_id) > ($1, $2, $3, $4) \
-         ORDER BY i.part, i.creditor_id, i.kind, i.item_id LIMIT $5",
-        list.join(", ")
+        "SELECT i.creditor_id, {COLUMNS} FROM item AS i WHERE i.part = $1 \
+         AND (i.creditor_id, i.kind, i.item_id) > ($2, $3, $4) \
+         ORDER BY i.creditor_id, i.kind, i.item_id LIMIT $5"
     );
     let read_only = db.begin_read().await?;
     let mut found = Vec::new();
-    for row in &read_only.query(&sql, values).await? {
-        found.push((
-            column::<i64>(row, "part")?,
-            column::<String>(row, "creditor_id")?,
-            read(row)?,
-        ));
+    for (part, [creditor_id, kind, item_id]) in partitions_after(partitions, after)? {
+        let room = limit.saturating_sub(found.len() as u64);
+        if room == 0 {
+            break;
+        }
+        let values: Vec<Value> = vec![
+            part.into(),
+            creditor_id.into(),
+            kind.into(),
+            item_id.into(),
+            room.cast_signed().into(),
+        ];
+        for row in &read_only.query(&sql, values).await? {
+            found.push((part, column::<String>(row, "creditor_id")?, read(row)?));
+        }
     }
     let invoices = found
         .iter()

@@ -165,8 +165,7 @@ pub fn debtor_facts(row: &QueryResult) -> Result<DebtorFacts> {
     })
 }
 
-/// Facts of debtors that exist. Here and elsewhere a cross join keeps SQLite from walking through the table to find the
-/// keys.
+/// Facts of debtors that exist.
 ///
 /// # Errors
 /// Those of the database.
@@ -180,9 +179,10 @@ pub async fn debtors(
             Rows::new().text("debtor_id", debtor_ids.iter().map(String::as_str)),
             vec![creditor_id.into()],
             |table, n| {
+                let same = format!("d.creditor_id = ${n} AND d.debtor_id = r.debtor_id");
                 format!(
-                    "SELECT d.debtor_id, {DEBTOR_COLUMNS} FROM {table} AS r \
-                     CROSS JOIN debtor d WHERE d.creditor_id = ${n} AND d.debtor_id = r.debtor_id"
+                    "SELECT d.debtor_id, {DEBTOR_COLUMNS} FROM {table} AS r {}",
+                    on.lookup("debtor", "d", &same)
                 )
             },
         )
@@ -206,9 +206,10 @@ pub async fn items(
             Rows::new().text("debtor_id", debtor_ids.iter().map(String::as_str)),
             vec![creditor_id.into()],
             |table, n| {
+                let same = format!("i.creditor_id = ${n} AND i.debtor_id = r.debtor_id");
                 format!(
-                    "SELECT i.debtor_id, i.item_id, i.facts FROM {table} AS r \
-                     CROSS JOIN item i WHERE i.creditor_id = ${n} AND i.debtor_id = r.debtor_id"
+                    "SELECT i.debtor_id, i.item_id, i.facts FROM {table} AS r {}",
+                    on.lookup("item", "i", &same)
                 )
             },
         )
@@ -243,12 +244,15 @@ pub async fn latest_rates(
         .text("quote", others.chain(both()));
     let rows = on
         .query_rows(pairs, vec![creditor_id.into(), day.into()], |table, n| {
-            format!(
-                "SELECT f.base, f.quote, f.rate_date, f.numerator, f.denominator FROM {table} AS r CROSS JOIN fx_rate f \
-                 WHERE f.creditor_id = ${n} AND f.base = r.base AND f.quote = r.quote AND f.rate_date = \
+            let latest = format!(
+                "f.creditor_id = ${n} AND f.base = r.base AND f.quote = r.quote AND f.rate_date = \
                  (SELECT max(l.rate_date) FROM fx_rate l WHERE l.creditor_id = ${n} AND l.base = r.base \
                   AND l.quote = r.quote AND l.rate_date <= ${})",
                 n + 1
+            );
+            format!(
+                "SELECT f.base, f.quote, f.rate_date, f.numerator, f.denominator FROM {table} AS r {}",
+                on.lookup("fx_rate", "f", &latest)
             )
         })
         .await?;

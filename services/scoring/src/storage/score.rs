@@ -275,14 +275,17 @@ pub async fn find_many(
         .int("part", debtor_ids.iter().map(part));
     let rows = on
         .query_rows(keys, vec![creditor_id.into()], |table, n| {
+            let same_debtor = |alias: &str| {
+                format!("{alias}.creditor_id = ${n} AND {alias}.debtor_id = r.debtor_id")
+            };
             format!(
                 "SELECT r.debtor_id AS asked, c.reporting_currency, c.business_date, d.debtor_id AS known, \
                  s.debtor_id AS scored, {COLUMNS}, {} AS parked, f.ready FROM {table} AS r \
                  LEFT JOIN creditor c ON c.creditor_id = ${n} \
-                 LEFT JOIN debtor d ON d.creditor_id = ${n} AND d.debtor_id = r.debtor_id \
-                 LEFT JOIN score s ON s.creditor_id = ${n} AND s.debtor_id = r.debtor_id \
-                 LEFT JOIN feed_cursor f ON f.feed = 'registry' AND f.part = r.part ORDER BY r.debtor_id",
-                parked_expression(&format!("${n}"), "r.debtor_id")
+                 {} {} LEFT JOIN feed_cursor f ON f.feed = 'registry' AND f.part = r.part ORDER BY r.debtor_id",
+                parked_expression(&format!("${n}"), "r.debtor_id"),
+                on.lookup_or_null("debtor", "d", &same_debtor("d")),
+                on.lookup_or_null("score", "s", &same_debtor("s"))
             )
         })
         .await?;
@@ -316,9 +319,10 @@ pub async fn get_many(
             Rows::new().text("debtor_id", debtor_ids.iter().map(String::as_str)),
             vec![creditor_id.into()],
             |table, n| {
+                let same = format!("s.creditor_id = ${n} AND s.debtor_id = r.debtor_id");
                 format!(
-                    "SELECT {COLUMNS} FROM {table} AS r CROSS JOIN score s WHERE s.creditor_id = ${n} \
-                     AND s.debtor_id = r.debtor_id"
+                    "SELECT {COLUMNS} FROM {table} AS r {}",
+                    on.lookup("score", "s", &same)
                 )
             },
         )
@@ -400,10 +404,12 @@ pub async fn last_versions(
             Rows::new().text("debtor_id", debtor_ids.iter().map(String::as_str)),
             vec![creditor_id.into()],
             |table, n| {
+                let same = format!(
+                    "e.creditor_id = ${n} AND e.debtor_id = r.debtor_id AND e.entity = 'score'"
+                );
                 format!(
-                    "SELECT r.debtor_id, max(e.version) AS version FROM {table} AS r CROSS JOIN event e \
-                     WHERE e.creditor_id = ${n} AND e.debtor_id = r.debtor_id AND e.entity = 'score' \
-                     GROUP BY r.debtor_id"
+                    "SELECT r.debtor_id, max(e.version) AS version FROM {table} AS r {} GROUP BY r.debtor_id",
+                    on.lookup("event", "e", &same)
                 )
             },
         )

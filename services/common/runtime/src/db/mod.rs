@@ -148,6 +148,30 @@ pub trait Sql: Sync {
         async move { Ok(self.on().query_all_raw(statement).await?) }
     }
 
+    /// The join that looks up, by an index, the rows of `table` that meet `condition` for each row before it, whatever
+    /// the planner believes of tables that grew since it last looked: PostgreSQL, which keeps plans of prepared
+    /// statements, does not see through `OFFSET 0`, and SQLite does not reorder a cross join. More conditions may follow
+    /// with `AND`.
+    fn lookup(&self, table: &str, alias: &str, condition: &str) -> String {
+        match self.on().get_database_backend() {
+            DbBackend::Postgres => format!(
+                "CROSS JOIN LATERAL (SELECT * FROM {table} AS {alias} WHERE {condition} OFFSET 0) AS {alias} \
+                 WHERE true"
+            ),
+            _ => format!("CROSS JOIN {table} AS {alias} WHERE {condition}"),
+        }
+    }
+
+    /// [`Sql::lookup`] that keeps rows for which nothing is found; other joins may follow.
+    fn lookup_or_null(&self, table: &str, alias: &str, condition: &str) -> String {
+        match self.on().get_database_backend() {
+            DbBackend::Postgres => format!(
+                "LEFT JOIN LATERAL (SELECT * FROM {table} AS {alias} WHERE {condition} OFFSET 0) AS {alias} ON true"
+            ),
+            _ => format!("LEFT JOIN {table} AS {alias} ON {condition}"),
+        }
+    }
+
     /// Runs a query that answers at most one row.
     fn query_one(
         &self,

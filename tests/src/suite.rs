@@ -192,12 +192,16 @@ pub async fn connect(url: &str) -> Db {
         .expect("the service's database")
 }
 
+/// Longest wait for an answer: a server that closes can leave a call without one.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A channel that connects when it is used first.
 #[must_use]
 pub fn channel(url: &str) -> Channel {
     Endpoint::from_shared(url.to_owned())
         .expect("an address")
         .tcp_nodelay(true)
+        .timeout(PATIENCE)
         .connect_lazy()
 }
 

@@ -168,6 +168,14 @@ pub(crate) struct DebtorArgs {
     pub(crate) creditor: String,
     /// The debtor
     pub(crate) debtor: String,
+    /// Wait for the state that this consistency token names, as a write or an import answered it
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) at_least: String,
 }
 
 #[derive(Args)]

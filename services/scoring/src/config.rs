@@ -23,6 +23,9 @@ pub struct Settings {
     pub common: CommonSettings,
     /// Where the registry is, `http://HOST:PORT`. Without it scores grow old and nothing is wrong otherwise.
     pub registry_url: String,
+    /// How often, in seconds, what is known of the registry is compared with the registry's own state, and mended where
+    /// it differs. 0: never.
+    pub compare_every_s: u64,
     /// Whether `serve` changes the schema. Convenient with one process; with several, run `migrate` before them.
     pub migrate_on_start: bool,
 }
@@ -42,6 +45,7 @@ impl Default for Settings {
                 ..CommonSettings::default()
             },
             registry_url: "http://127.0.0.1:7101".to_owned(),
+            compare_every_s: 24 * 60 * 60,
             migrate_on_start: false,
         }
     }

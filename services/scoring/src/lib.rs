@@ -90,7 +90,10 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> Result<Running> {
         publisher.clone(),
         projection,
         registry,
-        ConsumerSettings::default(),
+        ConsumerSettings {
+            compare: Duration::from_secs(settings.compare_every_s),
+            ..ConsumerSettings::default()
+        },
         progress,
     ));
     let app = App {

@@ -20,7 +20,7 @@ mod tailer;
 pub mod write;
 
 pub use admin::FeedAdmin;
-pub use consume::{Batch, Consumer, ConsumerSettings, Projection};
+pub use consume::{Batch, Consumer, ConsumerSettings, Projection, StoredRow};
 pub use freshness::Freshness;
 pub use key::{PARTITIONS, partition};
 pub use locks::Locks;

@@ -55,8 +55,8 @@ impl Publisher {
             request_id: request_id.to_owned(),
             ..Cause::from(call)
         };
-        let tx = WriteTx::begin(self, locks, cause).await?;
-        if let Some(written) = idempotency::stored(&tx.txn, &key, &digest).await? {
+        let (tx, stored) = WriteTx::begin_asking(self, locks, cause, Some(&key)).await?;
+        if let Some(written) = idempotency::read_stored(stored, &digest)? {
             return Ok(Begun::Replayed(written));
         }
         Ok(Begun::Fresh(Box::new(OnceTx { tx, key, digest })))
@@ -75,20 +75,15 @@ impl OnceTx {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn finish<R: Serialize>(self, response: R) -> Result<Written<R>> {
+    pub async fn finish<R: Serialize>(mut self, response: R) -> Result<Written<R>> {
         let written = Written {
             response,
             consistency_token: self.tx.token(),
         };
-        idempotency::store(
-            &self.tx.txn,
-            &self.key,
-            &self.digest,
-            &written,
-            self.tx.recorded_at(),
-        )
-        .await?;
-        self.tx.commit().await?;
+        let now = self.tx.recorded_at();
+        let answer = idempotency::store_values(&self.key, &self.digest, &written, now)?;
+        self.tx.write_events(Some(answer)).await?;
+        self.tx.commit_written().await?;
         Ok(written)
     }
 

@@ -47,7 +47,7 @@ CREATE TABLE feed_counter (
 INSERT INTO feed_counter (one, tx) VALUES (1, 0);
 
 -- How far each partition of a consumed feed has been applied. Everything below `tx` is contained. `row_tx` is the
--- transaction that moved it. Rows of the projection carry the generation of the snapshot they came with.
+-- transaction that moved it. `compared_at`: when it was last held against the upstream's snapshot. Rows of the projection carry the generation of the snapshot they came with.
 CREATE TABLE feed_cursor (
     feed TEXT NOT NULL,
     part BIGINT NOT NULL,
@@ -58,6 +58,7 @@ CREATE TABLE feed_cursor (
     projection_version BIGINT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('empty', 'snapshot', 'live')),
     ready BIGINT NOT NULL,
+    compared_at BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (feed, part)
 ) @fill@;
 

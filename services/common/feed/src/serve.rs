@@ -113,7 +113,8 @@ impl Streamer {
     /// changes is told in bookmarks, at most one per [`BOOKMARK`].
     async fn run(mut self, sender: &Sender) -> Result<()> {
         let mut bookmark_due = tokio::time::Instant::now();
-        let mut bookmark_owed = false;
+        // The first one tells a consumer of a quiet feed that it has everything.
+        let mut bookmark_owed = true;
         loop {
             let head = self.heads.borrow_and_update().clone();
             if head.incarnation != self.incarnation {

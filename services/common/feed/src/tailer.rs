@@ -126,13 +126,23 @@ impl Tailer {
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut identity = tokio::time::interval(IDENTITY_CHECK);
         identity.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let oldest_writer = opentelemetry::global::meter("mahnwerk")
+            .f64_gauge("feed.writer.oldest")
+            .with_unit("s")
+            .with_description("Age of the oldest open writer of the database cluster, which holds every feed back")
+            .build();
         let mut lost = false;
         loop {
             let committed = self.publisher.committed().notified();
             let mut check = lost;
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = identity.tick() => check = true,
+                _ = identity.tick() => {
+                    check = true;
+                    if let Ok(age) = self.oldest_writer_ms().await {
+                        oldest_writer.record(Duration::from_millis(age.unsigned_abs()).as_secs_f64(), &[]);
+                    }
+                }
                 () = committed => {}
                 _ = poll.tick() => {}
             }

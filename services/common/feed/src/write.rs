@@ -7,7 +7,7 @@ use mahnwerk_runtime::{
     context::Call,
     db::{Db, Rows, Sql, WriteTxn, column},
     error::{Error, Result},
-    idempotency::RequestKey,
+    idempotency::{self, RequestKey},
     ids::SharedIds,
     token::ConsistencyToken,
 };
@@ -209,7 +209,8 @@ pub struct WriteTx {
     tx: i64,
     incarnation: String,
     recorded_at: i64,
-    events: usize,
+    /// Not written yet.
+    events: Vec<NewEvent>,
 }
 
 impl WriteTx {
@@ -218,6 +219,18 @@ impl WriteTx {
     /// # Errors
     /// `Contention` if a lock cannot be had in time; `Internal` if there are too many keys.
     pub async fn begin(publisher: &Publisher, locks: Locks, cause: Cause) -> Result<Self> {
+        let (tx, _) = Self::begin_asking(publisher, locks, cause, None).await?;
+        Ok(tx)
+    }
+
+    /// [`WriteTx::begin`] that also answers what is stored under a request key, as
+    /// [`idempotency::stored_expression`] finds it once the locks are held.
+    pub(crate) async fn begin_asking(
+        publisher: &Publisher,
+        locks: Locks,
+        cause: Cause,
+        key: Option<&RequestKey>,
+    ) -> Result<(Self, Option<String>)> {
         if locks.debtor_count() > MAX_DEBTORS {
             return Err(Error::internal(format!(
                 "{} debtors in one transaction",
@@ -225,6 +238,13 @@ impl WriteTx {
             )));
         }
         let db = publisher.db();
+        let (answered, values) = match key {
+            Some(key) => (idempotency::stored_expression(1), key.values()),
+            None => ("CAST(NULL AS TEXT)".to_owned(), vec![]),
+        };
+        let also = format!(
+            "(SELECT incarnation FROM feed_incarnation) AS incarnation, {answered} AS answered"
+        );
         let txn = db.begin_write().await?;
         let row = if db.is_postgres() {
             let (keys, modes) = locks.keys();
@@ -237,26 +257,24 @@ impl WriteTx {
             )
             .await?;
             txn.query_one(
-                "SELECT CASE WHEN pg_current_xact_id_if_assigned() IS NULL \
-                 THEN pg_current_xact_id()::text::bigint END AS tx, \
-                 (SELECT incarnation FROM feed_incarnation) AS incarnation",
-                vec![],
+                &format!(
+                    "SELECT CASE WHEN pg_current_xact_id_if_assigned() IS NULL \
+                     THEN pg_current_xact_id()::text::bigint END AS tx, {also}"
+                ),
+                values,
             )
             .await?
         } else {
-            txn.query_one(
-                "UPDATE feed_counter SET tx = tx + 1 \
-                 RETURNING tx, (SELECT incarnation FROM feed_incarnation) AS incarnation",
-                vec![],
-            )
-            .await?
+            let sql = format!("UPDATE feed_counter SET tx = tx + 1 RETURNING tx, {also}");
+            txn.query_one(&sql, values).await?
         };
         let row = row.ok_or_else(|| Error::internal("no transaction id"))?;
         let tx = column::<Option<i64>>(&row, "tx")?
             .ok_or_else(|| Error::internal("transaction id assigned before the locks were held"))?;
         let incarnation = column::<Option<String>>(&row, "incarnation")?
             .ok_or_else(|| Error::internal("the feed has no incarnation"))?;
-        Ok(Self {
+        let answered = column(&row, "answered")?;
+        let begun = Self {
             recorded_at: publisher.clock().now(),
             publisher: publisher.clone(),
             txn,
@@ -264,8 +282,9 @@ impl WriteTx {
             cause,
             tx,
             incarnation,
-            events: 0,
-        })
+            events: Vec::new(),
+        };
+        Ok((begun, answered))
     }
 
     /// The transaction id.
@@ -291,16 +310,15 @@ impl WriteTx {
         traceparent.clone_into(&mut self.cause.traceparent);
     }
 
-    /// Appends events, in order.
+    /// Appends events, in order. They are written when the transaction ends.
     ///
     /// # Errors
     /// `Internal` if an event concerns something that is not locked, or there are too many.
-    pub async fn append(&mut self, events: Vec<NewEvent>) -> Result<()> {
-        self.events += events.len();
-        if self.events > MAX_EVENTS {
+    pub fn append(&mut self, events: Vec<NewEvent>) -> Result<()> {
+        if self.events.len() + events.len() > MAX_EVENTS {
             return Err(Error::internal(format!(
                 "{} events in one transaction",
-                self.events
+                self.events.len() + events.len()
             )));
         }
         if let Some(event) = events
@@ -312,62 +330,79 @@ impl WriteTx {
                 event.entity
             )));
         }
-        let count = events.len();
-        let mut rows = Rows::new()
-            .int(
-                "part",
-                events
-                    .iter()
-                    .map(|event| partition(&event.creditor_id, &event.debtor_id)),
-            )
-            .text("creditor_id", events.iter().map(|event| &event.creditor_id))
-            .text("debtor_id", events.iter().map(|event| &event.debtor_id))
-            .text("entity", events.iter().map(|event| event.entity))
-            .text("entity_id", events.iter().map(|event| &event.entity_id))
-            .int("version", events.iter().map(|event| event.version))
-            .text("action", events.iter().map(|event| event.action))
-            .opt_int(
-                "business_date",
-                events.iter().map(|event| event.business_date),
-            )
-            .int(
-                "deleted",
-                events.iter().map(|event| i64::from(event.state.is_none())),
-            );
-        rows = rows.opt_bytes("state", events.into_iter().map(|event| event.state));
-        let values: Vec<Value> = vec![
-            self.tx.into(),
+        self.events.extend(events);
+        Ok(())
+    }
+
+    /// Writes the events, and stores the answer of the request they belong to; in one statement where the engine can,
+    /// for the sake of its round trip.
+    ///
+    /// # Errors
+    /// `Contention` if the request was answered meanwhile; otherwise if the database fails.
+    pub(crate) async fn write_events(&mut self, answer: Option<Vec<Value>>) -> Result<()> {
+        let rows = event_rows(std::mem::take(&mut self.events));
+        let count = rows.len() as u64;
+        let together = count > 0 && self.publisher.db().is_postgres();
+        let mut values = match answer {
+            Some(answer) if !together => {
+                let sql = idempotency::store_statement(1);
+                if self.txn.execute_sql(&sql, answer).await? != 1 {
+                    return Err(Error::Contention(None));
+                }
+                vec![]
+            }
+            answer => answer.unwrap_or_default(),
+        };
+        let answering = values.len();
+        values.extend([
+            Value::from(self.tx),
             self.cause.principal.clone().into(),
             self.cause.request_id.clone().into(),
             self.cause.traceparent.clone().into(),
             self.recorded_at.into(),
-        ];
-        let inserted = self
-            .txn
-            .execute_rows(rows, values, |table, n| {
-                format!(
-                    "INSERT INTO event (tx, part, creditor_id, debtor_id, entity, entity_id, version, action, \
-                     principal, request_id, traceparent, recorded_at, business_date, deleted, state) \
-                     SELECT ${n}, r.part, r.creditor_id, r.debtor_id, r.entity, r.entity_id, r.version, r.action, \
-                     ${}, ${}, ${}, ${}, r.business_date, r.deleted, r.state FROM {table} AS r",
-                    n + 1,
-                    n + 2,
-                    n + 3,
-                    n + 4
-                )
-            })
-            .await?;
-        if inserted != count as u64 {
-            return Err(Error::internal("not every event was written"));
+        ]);
+        let insert = |table: &str, next: usize| {
+            let (with, only_if) = match answering {
+                0 => (String::new(), ""),
+                _ => (
+                    format!(
+                        "WITH answered AS ({} RETURNING 1) ",
+                        idempotency::store_statement(next)
+                    ),
+                    " WHERE EXISTS (SELECT 1 FROM answered)",
+                ),
+            };
+            let n = next + answering;
+            format!(
+                "{with}INSERT INTO event (tx, part, creditor_id, debtor_id, entity, entity_id, version, action, \
+                 principal, request_id, traceparent, recorded_at, business_date, deleted, state) \
+                 SELECT ${n}, r.part, r.creditor_id, r.debtor_id, r.entity, r.entity_id, r.version, r.action, \
+                 ${}, ${}, ${}, ${}, r.business_date, r.deleted, r.state FROM {table} AS r{only_if}",
+                n + 1,
+                n + 2,
+                n + 3,
+                n + 4
+            )
+        };
+        let written = self.txn.execute_rows(rows, values, insert).await?;
+        match written {
+            _ if written == count => Ok(()),
+            0 if answering > 0 => Err(Error::Contention(None)),
+            _ => Err(Error::internal("not every event was written")),
         }
-        Ok(())
     }
 
-    /// Commits, and wakes the tailer.
+    /// Writes the events and commits, and wakes the tailer.
     ///
     /// # Errors
-    /// If the commit fails.
-    pub async fn commit(self) -> Result<String> {
+    /// If the events cannot be written or the commit fails.
+    pub async fn commit(mut self) -> Result<String> {
+        self.write_events(None).await?;
+        self.commit_written().await
+    }
+
+    /// Commits when the events are written.
+    pub(crate) async fn commit_written(self) -> Result<String> {
         let token = self.token();
         self.txn.commit().await?;
         self.publisher.committed().notify_waiters();
@@ -396,4 +431,30 @@ impl Sql for WriteTx {
     fn on(&self) -> &impl sea_orm::ConnectionTrait {
         self.txn.on()
     }
+}
+
+fn event_rows(events: Vec<NewEvent>) -> Rows {
+    let text = |field: fn(&NewEvent) -> &str| events.iter().map(field);
+    Rows::new()
+        .int(
+            "part",
+            events
+                .iter()
+                .map(|event| partition(&event.creditor_id, &event.debtor_id)),
+        )
+        .text("creditor_id", text(|event| &event.creditor_id))
+        .text("debtor_id", text(|event| &event.debtor_id))
+        .text("entity", text(|event| event.entity))
+        .text("entity_id", text(|event| &event.entity_id))
+        .int("version", events.iter().map(|event| event.version))
+        .text("action", text(|event| event.action))
+        .opt_int(
+            "business_date",
+            events.iter().map(|event| event.business_date),
+        )
+        .int(
+            "deleted",
+            events.iter().map(|event| i64::from(event.state.is_none())),
+        )
+        .opt_bytes("state", events.into_iter().map(|event| event.state))
 }

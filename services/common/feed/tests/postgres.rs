@@ -56,6 +56,7 @@ on_postgres!(
     projection_versions_only_go_up,
     foreign_cursors_are_refused,
     writes_need_their_locks,
+    drift_is_found_and_mended,
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,6 @@
 //! The same write, sent twice, has one effect: answers are stored by request id and given again.
 //!
-//! Both [`stored`] and [`store`] run inside the transaction of the write, after its locks, so that a concurrent twin
+//! Both looking up and [`store`] run inside the transaction of the write, after its locks, so that a concurrent twin
 //! either waits for the first one and finds its answer, or collides in [`store`] and is retried.
 
 use std::fmt::Write as _;
@@ -47,7 +47,9 @@ pub struct RequestKey {
 }
 
 impl RequestKey {
-    fn values(&self) -> Vec<sea_orm::Value> {
+    /// The key's columns, in the order of [`stored_expression`].
+    #[must_use]
+    pub fn values(&self) -> Vec<sea_orm::Value> {
         vec![
             self.principal.as_str().into(),
             self.creditor_id.as_str().into(),
@@ -113,21 +115,36 @@ pub async fn stored<R: DeserializeOwned>(
     key: &RequestKey,
     digest: &str,
 ) -> Result<Option<R>> {
-    let row = on
-        .query_one(
-            "SELECT digest, response FROM idempotency \
-             WHERE principal = $1 AND creditor_id = $2 AND method = $3 AND request_id = $4",
-            key.values(),
-        )
-        .await?;
-    let Some(row) = row else {
+    let sql = format!("SELECT {} AS answered", stored_expression(1));
+    match on.query_one(&sql, key.values()).await? {
+        Some(row) => read_stored(column(&row, "answered")?, digest),
+        None => Ok(None),
+    }
+}
+
+/// What is stored under a key as an SQL expression, for a statement that has more to do: [`read_stored`] reads it. Its
+/// parameters are [`RequestKey::values`], beginning with number `first`.
+#[must_use]
+pub fn stored_expression(first: usize) -> String {
+    format!(
+        "(SELECT i.digest || i.response FROM idempotency AS i WHERE i.principal = ${first} AND i.creditor_id = ${} \
+         AND i.method = ${} AND i.request_id = ${})",
+        first + 1,
+        first + 2,
+        first + 3
+    )
+}
+
+/// The answer in what [`stored_expression`] found.
+///
+/// # Errors
+/// [`Error::RequestIdReused`] if the call had other content; otherwise if the answer cannot be read.
+pub fn read_stored<R: DeserializeOwned>(found: Option<String>, digest: &str) -> Result<Option<R>> {
+    let Some(found) = found else {
         return Ok(None);
     };
-    if column::<String>(&row, "digest")? != digest {
-        return Err(Error::RequestIdReused);
-    }
-    let response: String = column(&row, "response")?;
-    serde_json::from_str(&response)
+    let response = found.strip_prefix(digest).ok_or(Error::RequestIdReused)?;
+    serde_json::from_str(response)
         .map(Some)
         .map_err(|error| Error::Internal(Box::new(error)))
 }
@@ -144,22 +161,44 @@ pub async fn store<R: Serialize>(
     response: &R,
     now: Micros,
 ) -> Result<()> {
+    let values = store_values(key, digest, response, now)?;
+    match on.execute_sql(&store_statement(1), values).await? {
+        0 => Err(Error::Contention(None)),
+        _ => Ok(()),
+    }
+}
+
+/// The insert behind [`store`], for a statement that has more to do. It writes nothing if a twin was faster. Its
+/// parameters are [`store_values`], beginning with number `first`.
+#[must_use]
+pub fn store_statement(first: usize) -> String {
+    format!(
+        "INSERT INTO idempotency (principal, creditor_id, method, request_id, digest, response, created_at) \
+         VALUES (${first}, ${}, ${}, ${}, ${}, ${}, ${}) ON CONFLICT DO NOTHING",
+        first + 1,
+        first + 2,
+        first + 3,
+        first + 4,
+        first + 5,
+        first + 6
+    )
+}
+
+/// The parameters of [`store_statement`].
+///
+/// # Errors
+/// If the response cannot be written as JSON.
+pub fn store_values<R: Serialize>(
+    key: &RequestKey,
+    digest: &str,
+    response: &R,
+    now: Micros,
+) -> Result<Vec<sea_orm::Value>> {
     let response =
         serde_json::to_string(response).map_err(|error| Error::Internal(Box::new(error)))?;
     let mut values = key.values();
     values.extend([digest.into(), response.into(), now.into()]);
-    let written = on
-        .execute_sql(
-            "INSERT INTO idempotency \
-             (principal, creditor_id, method, request_id, digest, response, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-            values,
-        )
-        .await?;
-    if written == 0 {
-        return Err(Error::Contention(None));
-    }
-    Ok(())
+    Ok(values)
 }
 
 /// Deletes at most `limit` answers stored before `before` and says how many; to be called until it says fewer. Not

@@ -25,7 +25,7 @@ pub(super) async fn show(context: &Context, args: &DebtorArgs) -> Result<()> {
     let request = GetDebtorRequest {
         creditor_id: creditor_id.clone(),
         debtor_id: debtor_id.clone(),
-        at_least: String::new(),
+        at_least: args.at_least.clone(),
     };
     let debtor = debtors
         .get_debtor(call(request))

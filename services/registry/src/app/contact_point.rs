@@ -129,7 +129,7 @@ async fn save(
 ) -> Result<()> {
     storage::contact_point::save_many(&*tx, contact_points).await?;
     let event = |each| feed::contact_point_event(creditor, each, action, true);
-    tx.append(contact_points.iter().map(event).collect()).await
+    tx.append(contact_points.iter().map(event).collect())
 }
 
 impl App {
@@ -249,7 +249,7 @@ impl App {
         )
         .await?;
         let event = feed::contact_point_event(&creditor, &contact_point, "deleted", false);
-        once.append(vec![event]).await?;
+        once.append(vec![event])?;
         once.finish(()).await
     }
 

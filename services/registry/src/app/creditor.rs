@@ -87,8 +87,7 @@ impl App {
             });
         }
         storage::creditor::save(&**once, &new).await?;
-        once.append(vec![feed::creditor_event(&new, "created")])
-            .await?;
+        once.append(vec![feed::creditor_event(&new, "created")])?;
         once.finish(new).await
     }
 
@@ -155,8 +154,7 @@ impl App {
             .map_err(from_violations)?;
         creditor.version += 1;
         storage::creditor::save(&**once, &creditor).await?;
-        once.append(vec![feed::creditor_event(&creditor, "updated")])
-            .await?;
+        once.append(vec![feed::creditor_event(&creditor, "updated")])?;
         once.finish(creditor).await
     }
 
@@ -271,8 +269,7 @@ impl App {
                 .await?;
         rate.version = before.map_or(1, |before| before.version + 1);
         storage::fx_rate::save(&**once, &rate).await?;
-        once.append(vec![feed::fx_rate_event(&creditor, &rate)])
-            .await?;
+        once.append(vec![feed::fx_rate_event(&creditor, &rate)])?;
         once.finish(rate).await
     }
 
@@ -299,8 +296,7 @@ impl App {
 async fn open(tx: &mut WriteTx, creditor: &Creditor, date: NaiveDate) -> Result<Creditor> {
     let opened = creditor.open_business_day(date).map_err(from_domain)?;
     storage::creditor::save(&*tx, &opened).await?;
-    tx.append(vec![feed::creditor_event(&opened, "business_day_opened")])
-        .await?;
+    tx.append(vec![feed::creditor_event(&opened, "business_day_opened")])?;
     Ok(opened)
 }
 

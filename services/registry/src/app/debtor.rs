@@ -97,7 +97,7 @@ pub async fn save(
 ) -> Result<()> {
     storage::debtor::save_many(&*tx, debtors).await?;
     let event = |debtor| feed::debtor_event(creditor, debtor, action);
-    tx.append(debtors.iter().map(event).collect()).await
+    tx.append(debtors.iter().map(event).collect())
 }
 
 impl App {

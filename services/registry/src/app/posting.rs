@@ -231,7 +231,7 @@ impl WorkingSet {
             actions,
             entries,
         ));
-        tx.append(events).await
+        tx.append(events)
     }
 }
 

@@ -163,8 +163,7 @@ impl App {
             action: "decided",
             business_date: Some(day),
             state: None,
-        }])
-        .await?;
+        }])?;
         once.finish(stored).await
     }
 

@@ -59,7 +59,7 @@ pub async fn rescore(
         let changed = scores.iter().filter(|score| score.changed);
         events.extend(changed.map(|score| scored(&score.row)));
     }
-    tx.append(events).await
+    tx.append(events)
 }
 
 /// Who is scored, as of when.

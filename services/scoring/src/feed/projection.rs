@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mahnwerk_feed::{Batch, Change, Projection, WriteTx};
+use mahnwerk_feed::{Batch, Change, Projection, StoredRow, WriteTx};
 use mahnwerk_proto::{
     common::v1::{Date, Money},
     registry::v1::{
@@ -22,6 +22,7 @@ use crate::{
     storage::{
         day_number,
         facts::encode_item,
+        from_day,
         projection::{self as stored, CreditorRow, DebtorRow, FxRateRow, ItemRow, Stamp, Visit},
     },
 };
@@ -119,7 +120,7 @@ impl Sorted {
                 self.debtors.add(change, generation, row);
                 self.concern(change);
             }
-            "item" if change.entity_id.starts_with(INVOICE) => {
+            "item" if is_invoice(change) => {
                 let row = state(change)?.map(item_row).transpose()?;
                 self.items.add(change, generation, row);
                 self.concern(change);
@@ -198,6 +199,33 @@ impl Projection for Registry {
         stored::remove_stale(tx, part, generation).await
     }
 
+    fn keeps(&self, change: &Change) -> bool {
+        match change.entity.as_str() {
+            "item" => is_invoice(change),
+            entity => matches!(entity, "creditor" | "fx_rate" | "debtor"),
+        }
+    }
+
+    async fn stored(&self, db: &Db, part: i64) -> Result<Vec<StoredRow>> {
+        if part < 0 {
+            let mut rows = stored::stored_creditors(db).await?;
+            for (row, key) in stored::stored_rates(db).await? {
+                rows.push(StoredRow {
+                    entity_id: rate_id(&key)?,
+                    ..row
+                });
+            }
+            return Ok(rows);
+        }
+        let mut rows = stored::stored_debtors(db, part).await?;
+        let items = stored::stored_items(db, part).await?;
+        rows.extend(items.into_iter().map(|row| StoredRow {
+            entity_id: format!("{INVOICE}{}", row.entity_id),
+            ..row
+        }));
+        Ok(rows)
+    }
+
     async fn creditors(&self, db: &Db) -> Result<Vec<String>> {
         stored::creditors(db).await
     }
@@ -267,6 +295,16 @@ fn rate_key(id: &str) -> Result<(String, String, i64)> {
         .parse()
         .map_err(|_| Error::internal("the id of a rate does not end with a date"))?;
     Ok((base, quote, day_number(date)))
+}
+
+/// The id on the feed of a rate by its key.
+fn rate_id((base, quote, day): &(String, String, i64)) -> Result<String> {
+    Ok(format!("{base}/{quote}/{}", from_day(*day)?))
+}
+
+/// Of the items only invoices are kept: they say what settled them.
+fn is_invoice(change: &Change) -> bool {
+    change.entity_id.starts_with(INVOICE)
 }
 
 fn debtor_row(debtor: Debtor) -> Result<DebtorRow> {

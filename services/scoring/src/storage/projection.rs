@@ -1,9 +1,11 @@
 //! Writing the projection: rows of the registry's facts, each only if it is newer than what is stored.
 
+use mahnwerk_feed::StoredRow;
 use mahnwerk_runtime::{
     db::{Db, Rows, Sql, column},
     error::Result,
 };
+use sea_orm::QueryResult;
 
 /// The key and age of a row.
 #[derive(Clone, Debug)]
@@ -310,6 +312,71 @@ pub async fn remove_stale(on: &impl Sql, part: i64, generation: i64) -> Result<(
         .await?;
     }
     Ok(())
+}
+
+/// Creditors with the version they have.
+///
+/// # Errors
+/// Those of the database.
+pub async fn stored_creditors(db: &Db) -> Result<Vec<StoredRow>> {
+    let sql =
+        "SELECT creditor_id, '' AS debtor_id, creditor_id AS entity_id, version FROM creditor";
+    let rows = db.query(sql, vec![]).await?;
+    rows.iter().map(|row| stored_row(row, "creditor")).collect()
+}
+
+/// Rates with the version they have, and base, quote and day number.
+///
+/// # Errors
+/// Those of the database.
+pub async fn stored_rates(db: &Db) -> Result<Vec<(StoredRow, (String, String, i64))>> {
+    let sql = "SELECT creditor_id, '' AS debtor_id, '' AS entity_id, version, base, quote, rate_date FROM fx_rate";
+    let rows = db.query(sql, vec![]).await?;
+    rows.iter()
+        .map(|row| {
+            let key = (
+                column(row, "base")?,
+                column(row, "quote")?,
+                column(row, "rate_date")?,
+            );
+            Ok((stored_row(row, "fx_rate")?, key))
+        })
+        .collect()
+}
+
+/// Debtors of a partition with the version they have.
+///
+/// # Errors
+/// Those of the database.
+pub async fn stored_debtors(db: &Db, part: i64) -> Result<Vec<StoredRow>> {
+    let same = "d.creditor_id = c.creditor_id AND d.part = $1";
+    let sql = format!(
+        "SELECT d.creditor_id, d.debtor_id, d.debtor_id AS entity_id, d.version FROM creditor AS c {}",
+        db.lookup("debtor", "d", same)
+    );
+    let rows = db.query(&sql, vec![part.into()]).await?;
+    rows.iter().map(|row| stored_row(row, "debtor")).collect()
+}
+
+/// Invoices of a partition, by their id, with the version they have.
+///
+/// # Errors
+/// Those of the database.
+pub async fn stored_items(db: &Db, part: i64) -> Result<Vec<StoredRow>> {
+    let sql =
+        "SELECT creditor_id, debtor_id, item_id AS entity_id, version FROM item WHERE part = $1";
+    let rows = db.query(sql, vec![part.into()]).await?;
+    rows.iter().map(|row| stored_row(row, "item")).collect()
+}
+
+fn stored_row(row: &QueryResult, entity: &'static str) -> Result<StoredRow> {
+    Ok(StoredRow {
+        creditor_id: column(row, "creditor_id")?,
+        debtor_id: column(row, "debtor_id")?,
+        entity,
+        entity_id: column(row, "entity_id")?,
+        version: column(row, "version")?,
+    })
 }
 
 /// Creditors with debtors here.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use mahnwerk_proto::common::v1::{ListSnapshotRequest, WatchRequest};
 use mahnwerk_runtime::{
-    db::{Rows, Sql, column},
+    db::{Rows, Sql, column, now_micros},
     error::{Error, Result},
 };
 use tokio::time::Instant;
@@ -113,11 +113,9 @@ impl Consumer {
         };
         let mut renewed = Instant::now();
         loop {
-            let mut page = tonic::Request::new(request.clone());
-            page.set_timeout(PAGE_PATIENCE);
             let page = self
                 .client()
-                .list_snapshot(page)
+                .list_snapshot(page_request(&request))
                 .await
                 .map_err(|status| upstream_error(&status))?
                 .into_inner();
@@ -265,8 +263,11 @@ impl Consumer {
             }
             let completed = tx
                 .execute_sql(
-                    "UPDATE feed_cursor SET state = 'live', ready = 1, row_tx = $1 \
-                     WHERE feed = $2 AND part = $3 AND generation = $4 AND state = 'snapshot'",
+                    &format!(
+                        "UPDATE feed_cursor SET state = 'live', ready = 1, row_tx = $1, compared_at = {} WHERE feed = $2 \
+                         AND part = $3 AND generation = $4 AND state = 'snapshot'",
+                        now_micros(self.db().backend())
+                    ),
                     vec![
                         tx.id().into(),
                         self.feed().into(),
@@ -303,6 +304,13 @@ impl Consumer {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// An upstream that accepts a call and never answers must not hold a consumer up for good.
+pub(super) fn page_request(request: &ListSnapshotRequest) -> tonic::Request<ListSnapshotRequest> {
+    let mut page = tonic::Request::new(request.clone());
+    page.set_timeout(PAGE_PATIENCE);
+    page
 }
 
 fn all_of(creditors: &[String]) -> Locks {

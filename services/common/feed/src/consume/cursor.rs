@@ -195,9 +195,14 @@ impl Consumer {
         Ok(true)
     }
 
-    /// Makes partitions begin with a snapshot. What they hold stays readable until it is complete.
+    /// The upstream does not know the cursors any more.
     pub(super) async fn expire_cursors(&self, parts: &[i64]) -> Result<()> {
         tracing::warn!(feed = self.feed(), "cursor expired; taking a new snapshot");
+        self.begin_again(parts).await
+    }
+
+    /// Makes partitions begin with a snapshot. What they hold stays readable until it is complete.
+    pub(super) async fn begin_again(&self, parts: &[i64]) -> Result<()> {
         let tx = WriteTx::begin(&self.publisher, Locks::none(), background("feed")).await?;
         tx.execute_rows(
             Rows::new().int("part", parts.iter().copied()),

@@ -5,11 +5,14 @@
 //! - [`apply`]: a batch, its consequences and the new cursor in one transaction;
 //! - [`bootstrap`]: snapshot, then live;
 //! - [`sweep`]: creditor-level facts that concern many debtors, in chunks;
+//! - [`compare`]: holding the projection against the upstream's snapshot now and then;
 //! - [`park`]: changes that cannot be applied.
 
 pub(crate) mod apply;
 mod bootstrap;
+mod compare;
 pub(crate) mod cursor;
+mod lag;
 mod lease;
 pub(crate) mod park;
 mod sweep;
@@ -22,13 +25,18 @@ use mahnwerk_runtime::{
     db::Db,
     error::{Error, Result},
 };
-use opentelemetry::{KeyValue, metrics::Gauge};
-use tokio::{sync::watch, time::Instant};
+use opentelemetry::{KeyValue, metrics::Counter};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, transport::Channel};
 
 use crate::{Change, Position, Publisher, WriteTx};
+pub use compare::StoredRow;
 use cursor::Cursor;
+use lag::Lag;
 
 /// What a service makes of another service's facts.
 #[async_trait::async_trait]
@@ -51,6 +59,12 @@ pub trait Projection: Send + Sync + 'static {
     /// Deletes the rows of a partition that a completed snapshot did not contain: those of a lower generation, with all
     /// that was derived from them. Facts of creditors (partition -1) are passed as well.
     async fn remove_stale(&self, tx: &mut WriteTx, part: i64, generation: i64) -> Result<()>;
+
+    /// Whether a row of a snapshot leaves a row here, which [`Projection::stored`] then names.
+    fn keeps(&self, change: &Change) -> bool;
+
+    /// The rows of a partition that came from the feed (facts of creditors: partition -1), with the version they have.
+    async fn stored(&self, db: &Db, part: i64) -> Result<Vec<StoredRow>>;
 
     /// The creditors that have debtors here.
     async fn creditors(&self, db: &Db) -> Result<Vec<String>>;
@@ -106,6 +120,8 @@ pub struct ConsumerSettings {
     pub lease: Duration,
     /// How often leases are renewed and balanced.
     pub renew: Duration,
+    /// How often each partition is compared with the upstream's snapshot; zero: never.
+    pub compare: Duration,
 }
 
 impl Default for ConsumerSettings {
@@ -113,6 +129,7 @@ impl Default for ConsumerSettings {
         Self {
             lease: Duration::from_secs(6),
             renew: Duration::from_secs(1),
+            compare: Duration::from_secs(24 * 60 * 60),
         }
     }
 }
@@ -134,8 +151,10 @@ pub struct Consumer {
     settings: ConsumerSettings,
     owner: String,
     progress: watch::Sender<u64>,
-    lag: Gauge<f64>,
-    lag_changes: Gauge<u64>,
+    /// Cursors were changed beside the stream.
+    reload: Notify,
+    lag: Lag,
+    drift: Counter<u64>,
 }
 
 /// Longest pause after an error.
@@ -163,15 +182,12 @@ impl Consumer {
                 .max_decoding_message_size(mahnwerk_runtime::server::MAX_MESSAGE_BYTES),
             settings,
             progress,
-            lag: meter
-                .f64_gauge("feed.consumer.lag")
-                .with_unit("s")
-                .with_description("Age of the last applied change")
-                .build(),
-            lag_changes: meter
-                .u64_gauge("feed.consumer.batch")
-                .with_unit("{change}")
-                .with_description("Changes received and not yet applied")
+            reload: Notify::new(),
+            lag: Lag::default(),
+            drift: meter
+                .u64_counter("feed.consumer.drift")
+                .with_unit("{row}")
+                .with_description("Rows found to differ from the upstream and taken anew")
                 .build(),
         }
     }
@@ -194,9 +210,18 @@ impl Consumer {
 
     /// Runs until `stop`, through every error.
     pub async fn run(&self, stop: CancellationToken) {
+        self.lag
+            .publish(self.labels(), self.publisher.clock().clone());
+        tokio::join!(self.follow(&stop), self.keep_comparing(&stop));
+        if let Err(error) = self.release().await {
+            tracing::warn!(feed = self.feed(), error = %error, "leases not released; they expire");
+        }
+    }
+
+    async fn follow(&self, stop: &CancellationToken) {
         let mut backoff = Duration::from_millis(50);
         while !stop.is_cancelled() {
-            let pause = match self.round(&stop).await {
+            let pause = match self.round(stop).await {
                 Ok(Ended::Stop) => break,
                 Ok(Ended::LeasesChanged | Ended::CursorMoved) => {
                     backoff = Duration::from_millis(50);
@@ -204,6 +229,7 @@ impl Consumer {
                 }
                 Ok(Ended::CursorExpired) => Duration::from_millis(50),
                 Err(error) => {
+                    self.lag.behind_since(self.publisher.clock().now());
                     tracing::warn!(feed = self.feed(), error = %chain(&error), "feed interrupted; trying again");
                     backoff = (backoff * 2).min(MAX_BACKOFF);
                     backoff
@@ -213,9 +239,6 @@ impl Consumer {
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep_until(Instant::now() + pause) => {}
             }
-        }
-        if let Err(error) = self.release().await {
-            tracing::warn!(feed = self.feed(), error = %error, "leases not released; they expire");
         }
     }
 
@@ -305,6 +328,7 @@ impl Consumer {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(Ended::Stop),
+                () = self.reload.notified() => return Ok(Ended::CursorMoved),
                 _ = renew.tick() => {
                     if self.renew().await? != owned {
                         return Ok(Ended::LeasesChanged);
@@ -322,17 +346,20 @@ impl Consumer {
                         }
                         Err(status) => return Err(upstream_error(&status)),
                     };
+                    if let Some(first) = message.changes.first().and_then(|change| change.record_time) {
+                        self.lag.behind_since(first.seconds * 1_000_000 + i64::from(first.nanos) / 1000);
+                    }
                     received.extend(message.changes);
-                    self.lag_changes.record(received.len() as u64, &self.labels());
+                    self.lag.waiting(received.len());
                     let Some(position) = message.position else { continue };
                     let changes = std::mem::take(&mut received);
                     if !changes.is_empty() {
-                        self.record_lag(&changes);
                         if !self.apply_all(&mut cursors, changes, position.tx).await? {
                             return Ok(Ended::CursorMoved);
                         }
                         sweeping = true;
                     }
+                    self.lag.caught_up();
                     bookmark = Some(position.tx);
                 }
                 () = tokio::time::sleep_until(bookmark_due), if bookmark.is_some() => {
@@ -356,19 +383,6 @@ impl Consumer {
             KeyValue::new("feed", self.feed()),
             KeyValue::new("consumer", self.publisher.service()),
         ]
-    }
-
-    fn record_lag(&self, changes: &[Change]) {
-        let Some(time) = changes.last().and_then(|change| change.record_time) else {
-            return;
-        };
-        let micros = time.seconds * 1_000_000 + i64::from(time.nanos) / 1000;
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a lag needs no exact microseconds"
-        )]
-        let seconds = (self.publisher.clock().now() - micros).max(0) as f64 / 1e6;
-        self.lag.record(seconds, &self.labels());
     }
 }
 

@@ -198,7 +198,7 @@ impl Upstream {
             business_date: None,
             state: NewEvent::encode(&money("rate", value)),
         };
-        tx.append(vec![event]).await?;
+        tx.append(vec![event])?;
         tx.commit().await
     }
 
@@ -271,7 +271,6 @@ pub async fn put(
         business_date: None,
         state: value.and_then(|value| NewEvent::encode(&money(thing, value))),
     }])
-    .await
 }
 
 fn money(name: &str, value: i64) -> Money {
@@ -403,6 +402,7 @@ pub fn impatient() -> ConsumerSettings {
     ConsumerSettings {
         lease: Duration::from_millis(1500),
         renew: Duration::from_millis(300),
+        compare: Duration::ZERO,
     }
 }
 
@@ -412,6 +412,19 @@ impl Downstream {
     /// # Errors
     /// Those of the database.
     pub async fn start(db: &Db, upstream: SocketAddr, version: i64) -> Result<Self> {
+        Self::with(db, upstream, version, impatient()).await
+    }
+
+    /// A replica with these settings.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn with(
+        db: &Db,
+        upstream: SocketAddr,
+        version: i64,
+        settings: ConsumerSettings,
+    ) -> Result<Self> {
         migrations().apply(db).await?;
         let publisher = publisher(db.clone(), "downstream").await?;
         let tailer = Tailer::open(publisher.clone()).await?;
@@ -428,7 +441,7 @@ impl Downstream {
                 publisher.clone(),
                 totals.clone(),
                 channel(upstream),
-                impatient(),
+                settings.clone(),
                 progress,
             )
         };

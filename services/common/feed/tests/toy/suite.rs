@@ -15,7 +15,7 @@ use mahnwerk_runtime::{
 };
 use tonic::{Code, Request};
 
-use super::{Downstream, POISON, Upstream};
+use super::{Downstream, POISON, Upstream, impatient};
 
 /// Waits until what was written is contained downstream. The first wait may include a snapshot.
 pub async fn contained(down: &Downstream, token: &str, creditor: &str, debtor: &str) {
@@ -346,4 +346,71 @@ pub async fn writes_need_their_locks(up_db: &Db, _down_db: &Db) {
     up.put("a", "d1", "t", Some(1)).await.unwrap();
     let rows = up_db.query("SELECT seq FROM event", vec![]).await.unwrap();
     assert_eq!(rows.len(), 1);
+}
+
+/// Rows lost, forged and left over by hand are found by the comparison and mended; what only moves is not mistaken for
+/// drift.
+pub async fn drift_is_found_and_mended(up_db: &Db, down_db: &Db) {
+    let up = Upstream::start(up_db).await.unwrap();
+    let token = fill(&up, "c", 40).await;
+    let settings = mahnwerk_feed::ConsumerSettings {
+        compare: std::time::Duration::from_millis(700),
+        ..impatient()
+    };
+    let down = Downstream::with(down_db, up.address, 1, settings)
+        .await
+        .unwrap();
+    all_contained(&down, &token).await;
+    let before = generations(down_db).await;
+    // Writers go on while every partition is compared more than once.
+    let mut rounds = tokio::time::interval(std::time::Duration::from_millis(20));
+    for round in 0..150_i64 {
+        rounds.tick().await;
+        let debtor = format!("d{}", round % 50);
+        let value = (round % 3 != 0).then_some(round);
+        up.put("c", &debtor, "moving", value).await.unwrap();
+    }
+    assert_eq!(generations(down_db).await, before, "nothing had drifted");
+
+    let forged = [
+        "DELETE FROM p_thing WHERE debtor_id = 'd1' AND thing_id = 't1'",
+        "UPDATE p_thing SET version = version - 1, value = 77 WHERE debtor_id = 'd2' AND thing_id = 't2'",
+        "UPDATE p_thing SET version = version + 5, value = 78 WHERE debtor_id = 'd3' AND thing_id = 't0'",
+        "INSERT INTO p_thing (creditor_id, debtor_id, thing_id, part, generation, version, value) \
+         SELECT creditor_id, debtor_id, 'left-over', part, generation, 1, 9 FROM p_thing \
+         WHERE debtor_id = 'd4' AND thing_id = 't0'",
+        "UPDATE p_rate SET version = version + 1, value = 1000",
+    ];
+    up.set_rate("c", 3).await.unwrap();
+    let token = up.put("c", "d0", "t0", Some(1)).await.unwrap();
+    all_contained(&down, &token).await;
+    for sql in forged {
+        assert_eq!(down_db.execute(sql, vec![]).await.unwrap(), 1, "{sql}");
+    }
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(50));
+    let expected = up.expected().await.unwrap();
+    for _ in 0..400 {
+        looks.tick().await;
+        let rate = down_db
+            .query_one("SELECT value FROM p_rate", vec![])
+            .await
+            .unwrap()
+            .map(|row| row.try_get::<i64>("", "value").unwrap());
+        if rate == Some(3) && down.totals().await.unwrap() == expected {
+            return;
+        }
+    }
+    assert_equal(&up, &down).await;
+    panic!("the rate was not mended");
+}
+
+/// The generation of every partition, which grows with every snapshot.
+async fn generations(db: &Db) -> Vec<i64> {
+    let rows = db
+        .query("SELECT generation FROM feed_cursor ORDER BY part", vec![])
+        .await
+        .unwrap();
+    rows.iter()
+        .map(|row| row.try_get("", "generation").unwrap())
+        .collect()
 }

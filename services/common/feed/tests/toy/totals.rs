@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use mahnwerk_feed::{Batch, Change, NewEvent, Projection, WriteTx, partition};
+use mahnwerk_feed::{Batch, Change, NewEvent, Projection, StoredRow, WriteTx, partition};
 use mahnwerk_proto::common::v1::Money;
 use mahnwerk_runtime::{
     db::{Db, Rows, Sql, column},
@@ -59,7 +59,7 @@ impl Totals {
                 })
             })
             .collect::<Result<_>>()?;
-        tx.append(events).await?;
+        tx.append(events)?;
         tx.execute_rows(rows(), vec![], |table, _| {
             format!(
                 "DELETE FROM total WHERE EXISTS (SELECT 1 FROM {table} AS r WHERE r.creditor_id = total.creditor_id \
@@ -183,6 +183,51 @@ impl Projection for Totals {
         )
         .await?;
         Ok(())
+    }
+
+    fn keeps(&self, _change: &Change) -> bool {
+        true
+    }
+
+    async fn stored(&self, db: &Db, part: i64) -> Result<Vec<StoredRow>> {
+        let things = db
+            .query(
+                "SELECT creditor_id, debtor_id, thing_id, version FROM p_thing WHERE part = $1",
+                vec![part.into()],
+            )
+            .await?;
+        let rates = match part {
+            -1 => {
+                db.query("SELECT creditor_id, version FROM p_rate", vec![])
+                    .await?
+            }
+            _ => Vec::new(),
+        };
+        let thing = |row| {
+            let debtor_id: String = column(row, "debtor_id")?;
+            Ok(StoredRow {
+                creditor_id: column(row, "creditor_id")?,
+                entity: "thing",
+                entity_id: format!("{debtor_id}/{}", column::<String>(row, "thing_id")?),
+                debtor_id,
+                version: column(row, "version")?,
+            })
+        };
+        let rate = |row| {
+            let creditor_id: String = column(row, "creditor_id")?;
+            Ok(StoredRow {
+                entity_id: creditor_id.clone(),
+                creditor_id,
+                debtor_id: String::new(),
+                entity: "rate",
+                version: column(row, "version")?,
+            })
+        };
+        things
+            .iter()
+            .map(thing)
+            .chain(rates.iter().map(rate))
+            .collect()
     }
 
     async fn creditors(&self, db: &Db) -> Result<Vec<String>> {

@@ -96,18 +96,24 @@ impl Cluster {
     /// A cluster of the test's own.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// A cluster of the caller's own, whose server is given more options.
+    #[must_use]
+    pub fn start_with(options: &str) -> Self {
         let home = new_home();
         let mut initdb = as_server_user("initdb", home.path());
         initdb.args(["-D", "data", "-U", USER, "-A", "trust"]);
         succeed(initdb.args(["--locale=C", "-E", "UTF8"]));
-        Self::serve(home)
+        Self::serve(home, options)
     }
 
-    fn serve(home: TempDir) -> Self {
+    fn serve(home: TempDir, options: &str) -> Self {
         let mut last = String::new();
         for _ in 0..PORT_TRIES {
             let port = free_port();
-            match start_server(home.path(), port) {
+            match start_server(home.path(), port, options) {
                 Ok(()) => {
                     return Self(Arc::new(Inner {
                         port,
@@ -197,7 +203,7 @@ impl Cluster {
 
     /// Starts a stopped server on its old port.
     pub fn start_again(&self) {
-        start_server(self.home(), self.0.port).expect("the server starts again");
+        start_server(self.home(), self.0.port, "").expect("the server starts again");
     }
 
     /// A dump of `database`, as a restorable file in the cluster's directory.
@@ -243,7 +249,7 @@ impl Cluster {
         succeed(command.args([
             "-D", "data", "-X", "stream", "-R", "-c", "fast", "-d", &primary,
         ]));
-        Self::serve(home)
+        Self::serve(home, "")
     }
 
     /// Makes a standby a primary, on a timeline of its own.
@@ -269,10 +275,10 @@ fn new_home() -> TempDir {
     home
 }
 
-fn start_server(home: &Path, port: u16) -> Result<(), String> {
+fn start_server(home: &Path, port: u16, more: &str) -> Result<(), String> {
     let options = format!(
         "-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories={} -c max_connections=200 \
-         -c hot_standby=on",
+         -c hot_standby=on {more}",
         home.display()
     );
     let mut command = as_server_user("pg_ctl", home);

@@ -11,6 +11,7 @@ mod load;
 mod portfolio;
 mod rescore;
 mod score;
+mod statements;
 
 use portfolio::Portfolio;
 
@@ -28,11 +29,15 @@ pub(crate) struct Line {
 
 const ALL: [&str; 5] = ["import", "feed", "score", "credit", "rescore"];
 
-/// Runs the measurements named, or all, and prints the table.
+/// Runs the measurements named, or all, and prints the table. With `--statements` among the names, what each statement
+/// cost the database is printed as well.
 ///
 /// # Panics
 /// If something cannot be measured, or a name is unknown.
-pub fn main(names: Vec<String>) {
+pub fn main(mut names: Vec<String>) {
+    let before = names.len();
+    names.retain(|name| name != "--statements");
+    let statements = names.len() < before;
     let unknown: Vec<_> = names
         .iter()
         .filter(|name| !ALL.contains(&name.as_str()))
@@ -49,20 +54,26 @@ pub fn main(names: Vec<String>) {
     let lines = runtime.block_on(async {
         let mut lines = Vec::new();
         // The import fills the portfolio that everything else is measured on.
-        let (mut portfolio, imported) = Portfolio::import().await;
+        let (mut portfolio, imported) = Portfolio::import(statements).await;
         lines.push(imported);
+        statements::report("import");
         if wanted("feed") {
             lines.extend(feed::measure(&portfolio).await);
+            statements::report("feed");
         }
         portfolio.start_scoring(&mut lines).await;
+        statements::report("snapshot projected and scored");
         if wanted("score") {
             lines.extend(score::measure(&portfolio).await);
+            statements::report("GetScore");
         }
         if wanted("credit") {
             lines.push(credit::measure(&portfolio).await);
+            statements::report("CheckCredit");
         }
         if wanted("rescore") {
             lines.push(rescore::measure(&portfolio).await);
+            statements::report("re-scoring");
         }
         portfolio.stop().await;
         lines

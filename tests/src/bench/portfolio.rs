@@ -7,7 +7,7 @@ use mahnwerk_runtime::{
 use tokio::time::Instant;
 use tonic::transport::Channel;
 
-use super::{Line, import, tell};
+use super::{Line, import, statements, tell};
 use crate::{
     postgres::Cluster,
     suite::{Clients, Databases, channel, connect, overrides, patiently},
@@ -37,9 +37,9 @@ pub fn debtor_id(number: usize) -> String {
 }
 
 impl Portfolio {
-    /// Starts the registry alone and imports the portfolio.
-    pub async fn import() -> (Self, Line) {
-        let cluster = Cluster::start();
+    /// Starts the registry alone and imports the portfolio; `counted`: on a server that counts its statements.
+    pub async fn import(counted: bool) -> (Self, Line) {
+        let cluster = statements::cluster(counted);
         let databases = Databases::in_cluster(&cluster);
         let shutdown = Shutdown::new();
         let settings = overrides(&databases.registry, 0, &[]);

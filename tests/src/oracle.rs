@@ -27,6 +27,8 @@ pub struct Compared {
     pub debtors: usize,
     /// Items whose open amount was recomputed.
     pub items: usize,
+    /// Those of them that scores rest on.
+    pub invoices: usize,
     /// Entries that were summed.
     pub entries: usize,
 }
@@ -42,9 +44,25 @@ pub async fn compare(
     today: Date,
     at_least: &str,
 ) -> Compared {
+    compare_without(clients, creditor_id, today, at_least, &[]).await
+}
+
+/// The same for all but some debtors, of whom scoring may know what it wants.
+///
+/// # Panics
+/// On the first difference.
+pub async fn compare_without(
+    clients: &mut Clients,
+    creditor_id: &str,
+    today: Date,
+    at_least: &str,
+    left_out: &[&str],
+) -> Compared {
     let today = date(Some(&today));
-    let debtors = all_debtors(clients, creditor_id).await;
-    let items = all_items(clients, creditor_id).await;
+    let mut debtors = all_debtors(clients, creditor_id).await;
+    debtors.retain(|debtor| !left_out.contains(&debtor.debtor_id.as_str()));
+    let mut items = all_items(clients, creditor_id).await;
+    items.retain(|item| !left_out.contains(&item.debtor_id.as_str()));
     let entries = check_ledger(&items);
     let mut by_debtor: BTreeMap<&str, Vec<ItemFacts>> = BTreeMap::new();
     for item in items.iter().filter(|item| item.kind() == ItemKind::Invoice) {
@@ -75,6 +93,10 @@ pub async fn compare(
     Compared {
         debtors: debtors.len(),
         items: items.len(),
+        invoices: items
+            .iter()
+            .filter(|item| item.kind() == ItemKind::Invoice)
+            .count(),
         entries,
     }
 }

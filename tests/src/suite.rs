@@ -218,6 +218,10 @@ pub struct Clients {
     pub imports: ImportServiceClient<Channel>,
     /// The registry's feed.
     pub feed: FeedServiceClient<Channel>,
+    /// The operator's side of the registry's feed.
+    pub registry_admin: FeedAdminServiceClient<Channel>,
+    /// Scoring's feed.
+    pub scoring_feed: FeedServiceClient<Channel>,
     /// The feeds scoring consumes.
     pub scoring_admin: FeedAdminServiceClient<Channel>,
     /// Scores.
@@ -234,6 +238,8 @@ impl Clients {
             accounts: AccountServiceClient::new(registry.clone()),
             imports: ImportServiceClient::new(registry.clone()),
             feed: FeedServiceClient::new(registry.clone()),
+            registry_admin: FeedAdminServiceClient::new(registry.clone()),
+            scoring_feed: FeedServiceClient::new(scoring.clone()),
             scoring_admin: FeedAdminServiceClient::new(scoring.clone()),
             scores: ScoringServiceClient::new(scoring.clone()),
         }

@@ -152,8 +152,13 @@ impl Clients {
             .consistency_token
     }
 
-    /// Creates a contact point.
-    pub async fn add_contact_point(&mut self, creditor_id: &str, debtor_id: &str, id: &str) {
+    /// Creates a contact point. Returns the consistency token.
+    pub async fn add_contact_point(
+        &mut self,
+        creditor_id: &str,
+        debtor_id: &str,
+        id: &str,
+    ) -> String {
         self.debtors
             .create_contact_point(CreateContactPointRequest {
                 request_id: format!("contact-{id}"),
@@ -168,6 +173,8 @@ impl Clients {
                 }),
             })
             .await
-            .expect("a contact point");
+            .expect("a contact point")
+            .into_inner()
+            .consistency_token
     }
 }

@@ -44,6 +44,7 @@ impl Services {
             common: common(data, "scoring", ports.scoring),
             migrate_on_start: true,
             registry_url: url(registry.api),
+            ..Default::default()
         };
         match mahnwerk_scoring::start(settings, shutdown.clone()).await {
             Ok(scoring) => Ok(Self { registry, scoring }),

@@ -120,7 +120,8 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> Result<Running> {
     };
     let running = server::start(spec, &settings.common, shutdown.clone()).await?;
     tokio::spawn(tailer.run(shutdown.stop.clone()));
-    tokio::spawn(async move { consumer.run(shutdown.stop).await });
+    let consuming = tokio::spawn(async move { consumer.run(shutdown.stop).await });
     tokio::spawn(keep_retention(publisher, shutdown.draining));
-    Ok(running)
+    // It gives its partitions up for others to take.
+    Ok(running.with_background(consuming))
 }

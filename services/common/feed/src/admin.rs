@@ -39,6 +39,16 @@ struct Outcome {
     error: String,
 }
 
+impl Outcome {
+    fn new(applied: usize, released: bool, error: String) -> Self {
+        Self {
+            applied: i32::try_from(applied).unwrap_or(i32::MAX),
+            released,
+            error,
+        }
+    }
+}
+
 /// A request to release a parked debtor: feed, creditor, debtor.
 struct Release<'a> {
     discard: bool,
@@ -174,24 +184,15 @@ impl FeedAdmin {
         Ok(response)
     }
 
-    /// Releases a parked key, once per request id. When a change cannot be applied, the whole is rolled back; a discard
-    /// then still drops the change it was asked to drop.
+    /// Releases a parked key, once per request id. A retry is all or nothing; a discard drops the first change that
+    /// cannot be applied and goes as far as the next one.
     async fn release(&self, call: &Call, release: Release<'_>) -> Result<Outcome> {
+        let consumer = self.consumer_of(&release)?;
         let Release {
             discard,
             request_id,
-            key: (feed, creditor_id, debtor_id),
+            key: (_, creditor_id, debtor_id),
         } = release;
-        let mut check = Checker::new();
-        check.request_id(request_id);
-        check.key("feed", feed);
-        check.key("creditor_id", creditor_id);
-        check.optional_key("debtor_id", debtor_id);
-        check.finish()?;
-        let consumer = self.consumers.get(feed).ok_or(Error::NotFound {
-            resource: "feed",
-            id: feed.to_owned(),
-        })?;
         let method = if discard {
             "DiscardParked"
         } else {
@@ -212,35 +213,51 @@ impl FeedAdmin {
             Begun::Replayed(written) => return Ok(written.response),
             Begun::Fresh(once) => once,
         };
-        let error = match consumer.replay(&mut once, &key, discard).await {
-            Ok(applied) => {
-                let outcome = Outcome {
-                    applied: i32::try_from(applied).unwrap_or(i32::MAX),
-                    released: true,
-                    error: String::new(),
-                };
-                return Ok(once.finish(outcome).await?.response);
+        let outcome = if discard {
+            // Trying takes transactions of its own, which need the same locks.
+            once.rollback().await?;
+            let plan = consumer.plan_discard(&key).await;
+            once = match begin().await? {
+                Begun::Replayed(written) => return Ok(written.response),
+                Begun::Fresh(once) => once,
+            };
+            // What the plan met may have been the same request, which was faster.
+            let plan = plan?;
+            let applied = consumer.discard(&mut once, &key, &plan).await?;
+            Outcome::new(applied, plan.releases(), plan.error())
+        } else {
+            match consumer.replay(&mut once, &key).await {
+                Ok(applied) => Outcome::new(applied, true, String::new()),
+                Err(error @ (Error::NotFound { .. } | Error::Precondition { .. })) => {
+                    return Err(error);
+                }
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) => {
+                    once.rollback().await?;
+                    once = match begin().await? {
+                        Begun::Replayed(written) => return Ok(written.response),
+                        Begun::Fresh(once) => once,
+                    };
+                    Outcome::new(0, false, chain(&error))
+                }
             }
-            Err(error @ (Error::NotFound { .. } | Error::Precondition { .. })) => {
-                return Err(error);
-            }
-            Err(error) if error.is_transient() => return Err(error),
-            Err(error) => chain(&error),
-        };
-        once.rollback().await?;
-        let once = match begin().await? {
-            Begun::Replayed(written) => return Ok(written.response),
-            Begun::Fresh(once) => once,
-        };
-        if discard {
-            consumer.drop_first(&once, &key, &error).await?;
-        }
-        let outcome = Outcome {
-            applied: 0,
-            released: false,
-            error,
         };
         Ok(once.finish(outcome).await?.response)
+    }
+
+    fn consumer_of(&self, release: &Release<'_>) -> Result<&Consumer> {
+        let (feed, creditor_id, debtor_id) = release.key;
+        let mut check = Checker::new();
+        check.request_id(release.request_id);
+        check.key("feed", feed);
+        check.key("creditor_id", creditor_id);
+        check.optional_key("debtor_id", debtor_id);
+        check.finish()?;
+        let consumer = self.consumers.get(feed).ok_or(Error::NotFound {
+            resource: "feed",
+            id: feed.to_owned(),
+        })?;
+        Ok(consumer)
     }
 
     async fn reset(&self, call: &Call, request: &ResetFeedRequest) -> Result<String> {

@@ -108,6 +108,7 @@ CREATE TABLE feed_parked_change (
     creditor_id TEXT NOT NULL,
     debtor_id TEXT NOT NULL,
     number BIGINT NOT NULL,
+    part BIGINT NOT NULL,
     change @blob@ NOT NULL,
     PRIMARY KEY (feed, creditor_id, debtor_id, number)
 );

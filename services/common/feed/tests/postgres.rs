@@ -51,12 +51,15 @@ on_postgres!(
     snapshot_then_live,
     poison_parks_its_debtor_only,
     poison_in_a_snapshot_parks_its_debtor_only,
+    a_discard_drops_only_what_cannot_be_applied,
+    a_batch_delivered_twice_has_one_effect,
     a_crashed_replica_is_replaced,
     a_reset_replaces_the_projection,
     projection_versions_only_go_up,
     foreign_cursors_are_refused,
     writes_need_their_locks,
     drift_is_found_and_mended,
+    a_snapshot_of_one_partition_keeps_the_queue_of_others,
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -416,48 +416,40 @@ pub async fn debtors_in(
     visit: Visit,
     limit: u64,
 ) -> Result<Vec<(i64, String)>> {
-    let rows = db
-        .query_rows(
-            Rows::new().int("part", parts.iter().copied()),
-            vec![
-                creditor_id.into(),
-                parts.first().copied().unwrap_or(0).into(),
-                after.into(),
-                limit.cast_signed().into(),
-            ],
-            |table, n| {
-                let page_of = |source: &str, alias: &str, more: &str| {
-                    format!(
-                        "SELECT {alias}.part, {alias}.debtor_id FROM {source} WHERE {alias}.creditor_id = ${n} \
-                         AND {alias}.part IN (SELECT r.part FROM {table} AS r) \
-                         AND ({alias}.part, {alias}.debtor_id) > (${}, ${}) {more} \
-                         ORDER BY {alias}.part, {alias}.debtor_id LIMIT ${}",
-                        n + 1,
-                        n + 2,
-                        n + 3
-                    )
-                };
-                match visit {
-                    Visit::Stale => page_of(
-                        "debtor AS d LEFT JOIN score AS s ON s.creditor_id = d.creditor_id \
-                         AND s.debtor_id = d.debtor_id",
-                        "d",
-                        &format!(
-                            "AND (s.stale_on IS NULL OR s.stale_on <= \
-                             (SELECT c.business_date FROM creditor c WHERE c.creditor_id = ${n}))"
-                        ),
-                    ),
-                    Visit::All => format!(
-                        "SELECT part, debtor_id FROM ({}) AS known UNION SELECT part, debtor_id FROM ({}) AS scored \
-                         ORDER BY part, debtor_id LIMIT ${}",
-                        page_of("debtor AS d", "d", ""),
-                        page_of("score AS s", "s", ""),
-                        n + 3
-                    ),
-                }
-            },
+    let listed: Vec<_> = parts.iter().map(ToString::to_string).collect();
+    // In the order of the index: the sum keeps the planner from looking up part by part and sorting.
+    let page_of = |source: &str, alias: &str, more: &str| {
+        format!(
+            "SELECT {alias}.part, {alias}.debtor_id FROM {source} WHERE {alias}.creditor_id = $1 \
+             AND {alias}.part + 0 IN ({}) AND ({alias}.part, {alias}.debtor_id) > ($2, $3) {more} \
+             ORDER BY {alias}.part, {alias}.debtor_id LIMIT $4",
+            listed.join(", ")
         )
-        .await?;
+    };
+    let sql = match visit {
+        Visit::Stale => {
+            let same = "s.creditor_id = d.creditor_id AND s.debtor_id = d.debtor_id";
+            page_of(
+                &format!("debtor AS d {}", db.lookup_or_null("score", "s", same)),
+                "d",
+                "AND (s.stale_on IS NULL OR s.stale_on <= \
+                 (SELECT c.business_date FROM creditor c WHERE c.creditor_id = $1))",
+            )
+        }
+        Visit::All => format!(
+            "SELECT part, debtor_id FROM ({}) AS known \
+             UNION SELECT part, debtor_id FROM ({}) AS scored ORDER BY part, debtor_id LIMIT $4",
+            page_of("debtor AS d", "d", ""),
+            page_of("score AS s", "s", ""),
+        ),
+    };
+    let values = vec![
+        creditor_id.into(),
+        parts.first().copied().unwrap_or(0).into(),
+        after.into(),
+        limit.cast_signed().into(),
+    ];
+    let rows = db.query(&sql, values).await?;
     rows.iter()
         .map(|row| Ok((column(row, "part")?, column(row, "debtor_id")?)))
         .collect()

@@ -9,7 +9,11 @@ use mahnwerk_runtime::{
 };
 use tracing::Instrument;
 
-use super::{Batch, Consumer, cursor::Cursor, park::Key};
+use super::{
+    Batch, Consumer,
+    cursor::Cursor,
+    park::{Key, Poison},
+};
 use crate::{Cause, Change, Locks, WriteTx, key::CREDITOR_LEVEL, locks::MAX_DEBTORS};
 
 /// Changes applied in one transaction; consequences are at most as many events as debtors.
@@ -143,7 +147,7 @@ impl Consumer {
         &self,
         step: &Step<'_>,
         changes: &[Change],
-        poison: &BTreeMap<Key, String>,
+        poison: &BTreeMap<Key, Poison>,
     ) -> Result<bool> {
         let mut tx = WriteTx::begin(&self.publisher, locks(changes), cause()).await?;
         if let Some((cursors, to)) = step.cursors
@@ -152,8 +156,8 @@ impl Consumer {
             tx.rollback().await?;
             return Ok(false);
         }
-        for (key, error) in poison {
-            self.park(&tx, key, error, changes).await?;
+        for (key, poison) in poison {
+            self.park(&tx, key, poison).await?;
         }
         let parked = self.parked_among(&tx, changes).await?;
         let (queued, applied): (Vec<_>, Vec<_>) = changes

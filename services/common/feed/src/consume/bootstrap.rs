@@ -81,23 +81,38 @@ impl Consumer {
             },
         )
         .await?;
-        // The snapshot brings the state that queued changes would have led to.
-        let parts_and_creditors =
-            || Rows::new().int("part", parts.iter().copied().chain([CREDITOR_LEVEL]));
-        tx.execute_rows(parts_and_creditors(), vec![self.feed().into()], |table, n| {
+        self.forget_parked(&tx, parts).await?;
+        tx.commit().await?;
+        Ok(generation)
+    }
+
+    /// The snapshot brings the state that queued changes of its partitions would have led to. A parked creditor stays so
+    /// while changes of other partitions are queued behind it: theirs come with no snapshot.
+    async fn forget_parked(&self, tx: &WriteTx, parts: &[i64]) -> Result<()> {
+        let rows = || Rows::new().int("part", parts.iter().copied());
+        let feed = || vec![self.feed().into()];
+        tx.execute_rows(rows(), feed(), |table, n| {
             format!(
-                "DELETE FROM feed_parked_change WHERE feed = ${n} AND EXISTS (SELECT 1 FROM feed_parked p \
-                 JOIN {table} AS r ON r.part = p.part WHERE p.feed = feed_parked_change.feed \
-                 AND p.creditor_id = feed_parked_change.creditor_id AND p.debtor_id = feed_parked_change.debtor_id)"
+                "DELETE FROM feed_parked_change WHERE feed = ${n} AND part IN (SELECT r.part FROM {table} AS r)"
             )
         })
         .await?;
-        tx.execute_rows(parts_and_creditors(), vec![self.feed().into()], |table, n| {
-            format!("DELETE FROM feed_parked WHERE feed = ${n} AND part IN (SELECT r.part FROM {table} AS r)")
+        let same =
+            "c.feed = p.feed AND c.creditor_id = p.creditor_id AND c.debtor_id = p.debtor_id";
+        tx.execute_rows(rows(), feed(), |table, n| {
+            format!(
+                "DELETE FROM feed_parked AS p WHERE p.feed = ${n} AND (p.part IN (SELECT r.part FROM {table} AS r) \
+                 OR (p.part = {CREDITOR_LEVEL} AND NOT EXISTS (SELECT 1 FROM feed_parked_change AS c \
+                     WHERE {same} AND c.part <> {CREDITOR_LEVEL})))"
+            )
         })
         .await?;
-        tx.commit().await?;
-        Ok(generation)
+        let orphans = format!(
+            "DELETE FROM feed_parked_change AS c WHERE c.feed = $1 \
+             AND NOT EXISTS (SELECT 1 FROM feed_parked AS p WHERE {same})"
+        );
+        tx.execute_sql(&orphans, feed()).await?;
+        Ok(())
     }
 
     async fn copy_pages(

@@ -144,6 +144,7 @@ impl Consumer {
             .int("part", cursors.iter().map(|cursor| cursor.part))
             .int("tx", cursors.iter().map(|cursor| cursor.tx))
             .int("generation", cursors.iter().map(|cursor| cursor.generation))
+            .text("state", cursors.iter().map(|cursor| cursor.state.as_str()))
             .text(
                 "incarnation",
                 cursors.iter().map(|cursor| cursor.incarnation.as_str()),
@@ -156,7 +157,8 @@ impl Consumer {
                     format!(
                         "UPDATE feed_cursor SET tx = ${}, row_tx = ${} FROM {table} AS r \
                          WHERE feed_cursor.feed = ${n} AND feed_cursor.part = r.part AND feed_cursor.tx = r.tx \
-                         AND feed_cursor.generation = r.generation AND feed_cursor.incarnation = r.incarnation",
+                         AND feed_cursor.generation = r.generation AND feed_cursor.state = r.state \
+                         AND feed_cursor.incarnation = r.incarnation",
                         n + 1,
                         n + 2
                     )

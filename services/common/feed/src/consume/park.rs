@@ -12,13 +12,55 @@ use mahnwerk_runtime::{
 use prost::Message;
 
 use super::{Consumer, apply::Step, apply::cause, apply::locks};
-use crate::{Change, WriteTx, key::partition};
+use crate::{Change, Locks, WriteTx, key::partition};
 
 /// Creditor and debtor; an empty debtor means the creditor.
 pub(crate) type Key = (String, String);
 
 /// Most queued changes with which a key can be released: they are applied in one transaction.
 const REPLAY: usize = 1_000;
+
+/// Why a key is parked: the change that cannot be applied, and what is wrong with it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Poison {
+    pub error: String,
+    pub entity: String,
+    pub entity_id: String,
+}
+
+impl Poison {
+    fn new(change: Option<&Change>, error: String) -> Self {
+        let (entity, entity_id) = change.map_or_else(Default::default, |change| {
+            (change.entity.clone(), change.entity_id.clone())
+        });
+        Self {
+            error,
+            entity,
+            entity_id,
+        }
+    }
+}
+
+/// What dropping the first change of a queue that cannot be applied comes to.
+pub(crate) struct Discard {
+    /// Number of the change to be dropped.
+    dropped: i64,
+    /// Number of the next one that cannot be applied; those before it can. `None` if nothing stands in the way then.
+    stuck: Option<(i64, Poison)>,
+}
+
+impl Discard {
+    /// Why the key stays parked; empty if it does not.
+    pub fn error(&self) -> String {
+        let stuck = self.stuck.as_ref();
+        stuck.map_or_else(String::new, |(_, poison)| poison.error.clone())
+    }
+
+    /// Whether the key is free afterwards.
+    pub fn releases(&self) -> bool {
+        self.stuck.is_none()
+    }
+}
 
 /// What is parked of a batch.
 #[derive(Default)]
@@ -45,7 +87,7 @@ impl Consumer {
         &self,
         step: &Step<'_>,
         changes: &[Change],
-    ) -> Result<BTreeMap<Key, String>> {
+    ) -> Result<BTreeMap<Key, Poison>> {
         let keys: BTreeSet<Key> = changes
             .iter()
             .map(|change| (change.creditor_id.clone(), change.debtor_id.clone()))
@@ -57,41 +99,69 @@ impl Consumer {
                 .filter(|change| change.creditor_id == key.0 && change.debtor_id == key.1)
                 .cloned()
                 .collect();
-            let mut tx = WriteTx::begin(&self.publisher, locks(&own), cause()).await?;
-            let result = self.project(&mut tx, step, &own).await;
-            tx.rollback().await?;
-            match result {
-                Ok(()) => {}
-                Err(error) if error.is_transient() => return Err(error),
-                Err(error) => {
-                    poison.insert(key, chain(&error));
-                }
+            let failing = self.first_failing(Some(step), &locks(&own), &own).await?;
+            if let Some((index, error)) = failing {
+                poison.insert(key, Poison::new(own.get(index), error));
             }
         }
         Ok(poison)
     }
 
-    /// Parks a key. Its changes are queued by the caller, who finds it parked.
-    pub(super) async fn park(
+    /// The first change that cannot be applied after those before it, with the reason. Tried in transactions that leave
+    /// nothing behind; without a `step`, as queued changes are applied.
+    async fn first_failing(
         &self,
-        tx: &WriteTx,
-        key: &Key,
-        error: &str,
+        step: Option<&Step<'_>>,
+        locks: &Locks,
         changes: &[Change],
-    ) -> Result<()> {
-        let first = changes
-            .iter()
-            .find(|change| change.creditor_id == key.0 && change.debtor_id == key.1);
-        let (entity, entity_id) = first.map_or(("", ""), |change| {
-            (change.entity.as_str(), change.entity_id.as_str())
-        });
+    ) -> Result<Option<(usize, String)>> {
+        let Some(mut error) = self.attempt(step, locks, changes).await? else {
+            return Ok(None);
+        };
+        // So many can be applied; so many cannot.
+        let (mut good, mut bad) = (0, changes.len());
+        while bad - good > 1 {
+            let middle = good.midpoint(bad);
+            match self
+                .attempt(step, locks, changes.split_at(middle).0)
+                .await?
+            {
+                None => good = middle,
+                Some(reason) => (bad, error) = (middle, reason),
+            }
+        }
+        Ok(Some((good, error)))
+    }
+
+    /// Why changes cannot be applied; `None` if they can.
+    async fn attempt(
+        &self,
+        step: Option<&Step<'_>>,
+        locks: &Locks,
+        changes: &[Change],
+    ) -> Result<Option<String>> {
+        let mut tx = WriteTx::begin(&self.publisher, locks.clone(), cause()).await?;
+        let result = match step {
+            Some(step) => self.project(&mut tx, step, changes).await,
+            None => self.replay_queue(&mut tx, changes).await,
+        };
+        tx.rollback().await?;
+        match result {
+            Ok(()) => Ok(None),
+            Err(error) if error.is_transient() => Err(error),
+            Err(error) => Ok(Some(chain(&error))),
+        }
+    }
+
+    /// Parks a key. Its changes are queued by the caller, who finds it parked.
+    pub(super) async fn park(&self, tx: &WriteTx, key: &Key, poison: &Poison) -> Result<()> {
         tracing::error!(
             alert = "debtor_parked",
             feed = self.feed(),
             creditor = %key.0,
             debtor = %key.1,
-            entity,
-            error,
+            entity = poison.entity,
+            error = poison.error,
             "a change cannot be applied; its debtor is parked"
         );
         tx.execute_sql(
@@ -103,9 +173,9 @@ impl Consumer {
                 key.0.as_str().into(),
                 key.1.as_str().into(),
                 partition(&key.0, &key.1).into(),
-                error.into(),
-                entity.into(),
-                entity_id.into(),
+                poison.error.as_str().into(),
+                poison.entity.as_str().into(),
+                poison.entity_id.as_str().into(),
                 tx.recorded_at().into(),
             ],
         )
@@ -152,14 +222,18 @@ impl Consumer {
                 "number",
                 (0..changes.len()).filter_map(|n| i64::try_from(n).ok()),
             )
+            .int(
+                "part",
+                changes.iter().map(|change| i64::from(change.partition)),
+            )
             .opt_bytes(
                 "change",
                 changes.iter().map(|change| Some(change.encode_to_vec())),
             );
         tx.execute_rows(rows, vec![self.feed().into(), base.into()], |table, n| {
             format!(
-                "INSERT INTO feed_parked_change (feed, creditor_id, debtor_id, number, change) \
-                 SELECT ${n}, r.creditor_id, r.debtor_id, ${} + r.number, r.change FROM {table} AS r",
+                "INSERT INTO feed_parked_change (feed, creditor_id, debtor_id, number, part, change) \
+                 SELECT ${n}, r.creditor_id, r.debtor_id, ${} + r.number, r.part, r.change FROM {table} AS r",
                 n + 1
             )
         })
@@ -168,24 +242,90 @@ impl Consumer {
     }
 
     /// Applies what is queued for a parked key, and frees it, inside a transaction that holds the whole creditor: what
-    /// is queued may concern many debtors, and nothing may join the queue meanwhile. With `discard` the first change is
-    /// dropped. Answers how many changes were applied.
-    pub(crate) async fn replay(&self, tx: &mut WriteTx, key: &Key, discard: bool) -> Result<usize> {
+    /// is queued may concern many debtors, and nothing may join the queue meanwhile. Answers how many changes were
+    /// applied.
+    pub(crate) async fn replay(&self, tx: &mut WriteTx, key: &Key) -> Result<usize> {
         let queue = self.require_queue(tx, key).await?;
-        if queue.len() > REPLAY {
-            return Err(Error::Precondition {
-                reason: ErrorReason::LimitReached,
-                message: "too many changes are queued; take a new snapshot by resetting the upstream feed"
-                    .to_owned(),
-                metadata: vec![("limit", REPLAY.to_string())],
-            });
+        let changes: Vec<_> = queue.into_iter().map(|(_, change)| change).collect();
+        self.replay_queue(tx, &changes).await?;
+        self.free(tx, key).await?;
+        Ok(changes.len())
+    }
+
+    /// Finds the first queued change that cannot be applied, and how far one comes without it. If all can be applied by
+    /// now it is the first one of all, which the operator does not want.
+    pub(crate) async fn plan_discard(&self, key: &Key) -> Result<Discard> {
+        let mut queue = self.require_queue(self.db(), key).await?;
+        let locks = Locks::creditor(&key.0);
+        let changes_of = |queue: &[(i64, Change)]| -> Vec<_> {
+            queue.iter().map(|(_, change)| change.clone()).collect()
+        };
+        let failing = self
+            .first_failing(None, &locks, &changes_of(&queue))
+            .await?
+            .map_or(0, |(index, _)| index);
+        if failing >= queue.len() {
+            return Err(Error::internal("a parked debtor without a queue"));
         }
+        let (dropped, _) = queue.remove(failing);
+        let next = self
+            .first_failing(None, &locks, &changes_of(&queue))
+            .await?;
+        let stuck = next.and_then(|(index, error)| {
+            let (number, change) = queue.get(index)?;
+            Some((*number, Poison::new(Some(change), error)))
+        });
+        Ok(Discard { dropped, stuck })
+    }
+
+    /// Drops the change that cannot be applied and applies the others, up to the next one that cannot, inside a
+    /// transaction that holds the whole creditor. Answers how many changes were applied.
+    pub(crate) async fn discard(
+        &self,
+        tx: &mut WriteTx,
+        key: &Key,
+        discard: &Discard,
+    ) -> Result<usize> {
+        let queue = self.require_queue(tx, key).await?;
+        if queue.iter().all(|(number, _)| *number != discard.dropped) {
+            // Somebody else was here.
+            return Err(Error::Contention(None));
+        }
+        let end = discard.stuck.as_ref().map_or(i64::MAX, |stuck| stuck.0);
         let changes: Vec<_> = queue
             .into_iter()
-            .skip(usize::from(discard))
+            .filter(|(number, _)| *number < end && *number != discard.dropped)
             .map(|(_, change)| change)
             .collect();
         self.replay_queue(tx, &changes).await?;
+        match &discard.stuck {
+            Some((number, poison)) => self.park_at(tx, key, *number, poison).await?,
+            None => self.free(tx, key).await?,
+        }
+        Ok(changes.len())
+    }
+
+    /// What stands before a number in the queue is done; that one cannot be applied.
+    async fn park_at(&self, tx: &WriteTx, key: &Key, number: i64, poison: &Poison) -> Result<()> {
+        let mut values = self.key_values(key);
+        values.push(number.into());
+        tx.execute_sql(
+            "DELETE FROM feed_parked_change WHERE feed = $1 AND creditor_id = $2 AND debtor_id = $3 AND number < $4",
+            values,
+        )
+        .await?;
+        let mut values = self.key_values(key);
+        values.extend([&poison.error, &poison.entity, &poison.entity_id].map(|text| text.into()));
+        tx.execute_sql(
+            "UPDATE feed_parked SET error = $4, entity = $5, entity_id = $6 \
+             WHERE feed = $1 AND creditor_id = $2 AND debtor_id = $3",
+            values,
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn free(&self, tx: &WriteTx, key: &Key) -> Result<()> {
         for table in ["feed_parked_change", "feed_parked"] {
             tx.execute_sql(
                 &format!(
@@ -195,26 +335,6 @@ impl Consumer {
             )
             .await?;
         }
-        Ok(changes.len())
-    }
-
-    /// Drops the change at which a key is parked, and nothing else.
-    pub(crate) async fn drop_first(&self, tx: &WriteTx, key: &Key, error: &str) -> Result<()> {
-        self.require_queue(tx, key).await?;
-        tx.execute_sql(
-            "DELETE FROM feed_parked_change WHERE feed = $1 AND creditor_id = $2 AND debtor_id = $3 AND number = \
-             (SELECT min(f.number) FROM feed_parked_change f WHERE f.feed = $1 AND f.creditor_id = $2 \
-              AND f.debtor_id = $3)",
-            self.key_values(key),
-        )
-        .await?;
-        let mut values = self.key_values(key);
-        values.push(error.into());
-        tx.execute_sql(
-            "UPDATE feed_parked SET error = $4 WHERE feed = $1 AND creditor_id = $2 AND debtor_id = $3",
-            values,
-        )
-        .await?;
         Ok(())
     }
 
@@ -226,11 +346,21 @@ impl Consumer {
         ]
     }
 
-    async fn require_queue(&self, tx: &WriteTx, key: &Key) -> Result<Vec<(i64, Change)>> {
-        self.queued(tx, key).await?.ok_or_else(|| Error::NotFound {
+    /// The queue of a parked key, in order, with the number of each change.
+    async fn require_queue(&self, on: &impl Sql, key: &Key) -> Result<Vec<(i64, Change)>> {
+        let queue = self.queued(on, key).await?.ok_or_else(|| Error::NotFound {
             resource: "parked debtor",
             id: format!("{}/{}", key.0, key.1),
-        })
+        })?;
+        if queue.len() > REPLAY {
+            return Err(Error::Precondition {
+                reason: ErrorReason::LimitReached,
+                message: "too many changes are queued; take a new snapshot by resetting the upstream feed"
+                    .to_owned(),
+                metadata: vec![("limit", REPLAY.to_string())],
+            });
+        }
+        Ok(queue)
     }
 
     async fn replay_queue(&self, tx: &mut WriteTx, changes: &[Change]) -> Result<()> {
@@ -263,9 +393,9 @@ impl Consumer {
     }
 
     /// The next queued changes; `None` if the key is not parked.
-    async fn queued(&self, tx: &WriteTx, key: &Key) -> Result<Option<Vec<(i64, Change)>>> {
+    async fn queued(&self, on: &impl Sql, key: &Key) -> Result<Option<Vec<(i64, Change)>>> {
         let values = self.key_values(key);
-        let parked = tx
+        let parked = on
             .query_one(
                 "SELECT part FROM feed_parked WHERE feed = $1 AND creditor_id = $2 AND debtor_id = $3",
                 values.clone(),
@@ -274,7 +404,7 @@ impl Consumer {
         if parked.is_none() {
             return Ok(None);
         }
-        let rows = tx
+        let rows = on
             .query(
                 &format!(
                     "SELECT number, change FROM feed_parked_change WHERE feed = $1 AND creditor_id = $2 \

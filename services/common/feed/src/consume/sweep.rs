@@ -11,7 +11,7 @@ use mahnwerk_runtime::{
 };
 use tracing::Instrument;
 
-use super::{Consumer, apply::cause};
+use super::{Consumer, apply::cause, park::Poison};
 use crate::{Locks, WriteTx, locks::MAX_DEBTORS};
 
 /// An unfinished sweep of one partition.
@@ -87,7 +87,11 @@ impl Consumer {
         let mut tx = WriteTx::begin(&self.publisher, locks, cause()).await?;
         for (debtor_id, error) in poison {
             let key = (first.creditor_id.clone(), debtor_id.clone());
-            self.park(&tx, &key, error, &[]).await?;
+            let poison = Poison {
+                error: error.clone(),
+                ..Poison::default()
+            };
+            self.park(&tx, &key, &poison).await?;
         }
         let healthy: Vec<_> = debtors
             .iter()

@@ -41,6 +41,8 @@ const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// A client that does not answer a ping for this long is gone, and its streams with it.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest wait for background work after the last call was answered.
+const BACKGROUND_GRACE: Duration = Duration::from_secs(2);
 
 /// What is served.
 pub struct ServiceSpec {
@@ -63,17 +65,29 @@ pub struct Running {
     /// Where probes and metrics are.
     pub ops: SocketAddr,
     task: JoinHandle<Result<()>>,
+    background: Vec<JoinHandle<()>>,
 }
 
 impl Running {
-    /// Waits until the service has stopped.
+    /// With work beside the calls that ends on [`Shutdown::stop`] and has something to hand over then.
+    #[must_use]
+    pub fn with_background(mut self, work: JoinHandle<()>) -> Self {
+        self.background.push(work);
+        self
+    }
+
+    /// Waits until the service has stopped, and its background work with it, as long as that takes at most two seconds.
     ///
     /// # Errors
     /// If it did not stop because it was told to.
     pub async fn stopped(self) -> Result<()> {
-        self.task
-            .await
-            .map_err(|error| Error::Internal(Box::new(error)))?
+        let result = self.task.await;
+        for work in self.background {
+            if tokio::time::timeout(BACKGROUND_GRACE, work).await.is_err() {
+                tracing::warn!("background work cut off");
+            }
+        }
+        result.map_err(|error| Error::Internal(Box::new(error)))?
     }
 }
 
@@ -128,7 +142,12 @@ pub async fn start(
         settings.shutdown.clone(),
         shutdown,
     ));
-    Ok(Running { api, ops, task })
+    Ok(Running {
+        api,
+        ops,
+        task,
+        background: Vec::new(),
+    })
 }
 
 async fn run(

@@ -210,11 +210,12 @@ async fn park(db: &Db, creditor: &str) {
             ..Change::default()
         };
         db.execute(
-            "INSERT INTO feed_parked_change (feed, creditor_id, debtor_id, number, change) \
-             VALUES ('registry', $1, 'parked', $2, $3)",
+            "INSERT INTO feed_parked_change (feed, creditor_id, debtor_id, number, part, change) \
+             VALUES ('registry', $1, 'parked', $2, $3, $4)",
             vec![
                 creditor.into(),
                 number.into(),
+                mahnwerk_feed::partition(creditor, "parked").into(),
                 change.encode_to_vec().into(),
             ],
         )

@@ -1,0 +1,3 @@
+//! The rules of dunning: pure functions, no I/O, no clock, no randomness.
+
+pub mod law;

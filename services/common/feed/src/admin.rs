@@ -117,7 +117,8 @@ impl FeedAdmin {
         Ok(GetFeedStatusResponse {
             horizon: position(low),
             retained_from: position(retained),
-            oldest_writer_ms: self.tailer.oldest_writer_ms().await?,
+            oldest_writer_ms: i64::try_from(self.tailer.oldest_writer().as_millis())
+                .unwrap_or(i64::MAX),
             consumed,
         })
     }

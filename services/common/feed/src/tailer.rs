@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use mahnwerk_runtime::{
     error::{Error, Result},
 };
 use sea_orm::QueryResult;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -66,6 +66,8 @@ pub struct Tailer {
     publisher: Publisher,
     ring: Arc<RwLock<Ring>>,
     head: watch::Sender<Head>,
+    /// The transaction that holds the horizon back, and since when it has been seen to.
+    held: Arc<Mutex<Option<(i64, Instant)>>>,
 }
 
 /// Events in order, complete up to `until`.
@@ -109,6 +111,7 @@ impl Tailer {
             publisher,
             ring: Arc::new(RwLock::new(ring)),
             head: watch::Sender::new(head),
+            held: Arc::default(),
         })
     }
 
@@ -139,9 +142,7 @@ impl Tailer {
                 () = stop.cancelled() => return,
                 _ = identity.tick() => {
                     check = true;
-                    if let Ok(age) = self.oldest_writer_ms().await {
-                        oldest_writer.record(Duration::from_millis(age.unsigned_abs()).as_secs_f64(), &[]);
-                    }
+                    oldest_writer.record(self.oldest_writer().as_secs_f64(), &[]);
                 }
                 () = committed => {}
                 _ = poll.tick() => {}
@@ -189,7 +190,8 @@ impl Tailer {
         let db = self.publisher.db();
         loop {
             let from = self.head.borrow().horizon;
-            let (low, _) = horizon(db).await?;
+            let (low, high) = horizon(db).await?;
+            self.observe_horizon(low, high);
             if low <= from {
                 return Ok(());
             }
@@ -341,23 +343,21 @@ impl Tailer {
         Ok(contained)
     }
 
-    /// Milliseconds since the oldest open transaction of the cluster that has written something began.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub async fn oldest_writer_ms(&self) -> Result<i64> {
-        let db = self.publisher.db();
-        if !db.is_postgres() {
-            return Ok(0);
-        }
-        let row = db
-        .query_one(
-            "SELECT coalesce((extract(epoch FROM max(clock_timestamp() - xact_start)) * 1000)::bigint, 0) AS ms \
-             FROM pg_stat_activity WHERE backend_xid IS NOT NULL",
-            vec![],
-        )
-        .await?;
-        row.map_or(Ok(0), |row| Ok(column(&row, "ms")?))
+    /// For how long this process has seen the same transaction hold the horizon back; zero if none does. It may be
+    /// anywhere in the cluster, prepared ones included, and no privilege is needed to see it.
+    #[must_use]
+    pub fn oldest_writer(&self) -> Duration {
+        let held = *self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.map_or(Duration::ZERO, |(_, since)| since.elapsed())
+    }
+
+    fn observe_horizon(&self, low: i64, high: i64) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        *held = match *held {
+            _ if low == high => None,
+            Some((same, since)) if same == low => Some((same, since)),
+            _ => Some((low, Instant::now())),
+        };
     }
 }
 

@@ -45,6 +45,7 @@ on_sqlite!(
     foreign_cursors_are_refused,
     writes_need_their_locks,
     drift_is_found_and_mended,
+    a_snapshot_may_follow_on_another,
     a_snapshot_of_one_partition_keeps_the_queue_of_others,
 );
 

@@ -416,13 +416,14 @@ pub async fn debtors_in(
     visit: Visit,
     limit: u64,
 ) -> Result<Vec<(i64, String)>> {
+    let last = parts.iter().max().copied().unwrap_or(0);
     let listed: Vec<_> = parts.iter().map(ToString::to_string).collect();
     // In the order of the index: the sum keeps the planner from looking up part by part and sorting.
     let page_of = |source: &str, alias: &str, more: &str| {
         format!(
             "SELECT {alias}.part, {alias}.debtor_id FROM {source} WHERE {alias}.creditor_id = $1 \
-             AND {alias}.part + 0 IN ({}) AND ({alias}.part, {alias}.debtor_id) > ($2, $3) {more} \
-             ORDER BY {alias}.part, {alias}.debtor_id LIMIT $4",
+             AND {alias}.part + 0 IN ({}) AND ({alias}.part, {alias}.debtor_id) > ($2, $3) AND {alias}.part <= {last} \
+             {more} ORDER BY {alias}.part, {alias}.debtor_id LIMIT $4",
             listed.join(", ")
         )
     };

@@ -159,12 +159,12 @@ impl Consumer {
         for (key, poison) in poison {
             self.park(&tx, key, poison).await?;
         }
-        let parked = self.parked_among(&tx, changes).await?;
+        let parked = self.parked_among(&tx, changes, step.consequences).await?;
         let (queued, applied): (Vec<_>, Vec<_>) = changes
             .iter()
             .cloned()
-            .partition(|change| parked.contains(change));
-        self.enqueue(&tx, &queued).await?;
+            .partition(|change| parked.key(change).is_some());
+        self.enqueue(&tx, &queued, &parked).await?;
         self.project(&mut tx, step, &applied).await?;
         tx.commit().await?;
         Ok(true)
@@ -245,7 +245,8 @@ impl Consumer {
         .await
     }
 
-    /// Starts a sweep in partitions; one that has not begun there takes the new cause in.
+    /// Starts a sweep in partitions; one that has not begun there takes the new cause in, and one of the same cause that
+    /// has begun begins again: after every snapshot the cause is 0, and a restored upstream repeats its numbers.
     pub(super) async fn insert_sweeps(
         &self,
         tx: &WriteTx,
@@ -280,7 +281,9 @@ impl Consumer {
                 "INSERT INTO feed_sweep (feed, part, creditor_id, kind, cause_tx, latest_tx, next_debtor, traceparent) \
                  SELECT ${n}, r.part, ${c}, ${k}, ${t}, ${t}, '', ${} FROM {table} AS r WHERE NOT EXISTS \
                  (SELECT 1 FROM feed_sweep s WHERE s.feed = ${n} AND s.part = r.part AND s.creditor_id = ${c} \
-                  AND s.kind = ${k} AND s.next_debtor = '')",
+                  AND s.kind = ${k} AND s.next_debtor = '') \
+                 ON CONFLICT (feed, part, creditor_id, kind, cause_tx) \
+                 DO UPDATE SET latest_tx = excluded.latest_tx, next_debtor = ''",
                 n + 4,
                 c = n + 1,
                 k = n + 2,

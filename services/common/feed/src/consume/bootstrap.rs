@@ -11,7 +11,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Consumer, apply::Step, apply::batch_length, upstream_error};
-use crate::{Change, Locks, Position, WriteTx, key::CREDITOR_LEVEL, tailer::background};
+use crate::{
+    Change, Locks, Position, WriteTx,
+    key::CREDITOR_LEVEL,
+    tailer::{all_partitions, background},
+};
 
 /// The kind of sweep that follows a snapshot: every debtor.
 pub const SNAPSHOT_SWEEP: &str = "snapshot";
@@ -86,10 +90,11 @@ impl Consumer {
         Ok(generation)
     }
 
-    /// The snapshot brings the state that queued changes of its partitions would have led to. A parked creditor stays so
-    /// while changes of other partitions are queued behind it: theirs come with no snapshot.
+    /// The snapshot brings the state that queued changes of its partitions, and of creditors, would have led to. A parked
+    /// creditor is freed only by a snapshot of everything: what is queued behind it for other partitions, and what
+    /// follows from its facts there, comes with no snapshot of these.
     async fn forget_parked(&self, tx: &WriteTx, parts: &[i64]) -> Result<()> {
-        let rows = || Rows::new().int("part", parts.iter().copied());
+        let rows = || Rows::new().int("part", parts.iter().copied().chain([CREDITOR_LEVEL]));
         let feed = || vec![self.feed().into()];
         tx.execute_rows(rows(), feed(), |table, n| {
             format!(
@@ -97,21 +102,14 @@ impl Consumer {
             )
         })
         .await?;
-        let same =
-            "c.feed = p.feed AND c.creditor_id = p.creditor_id AND c.debtor_id = p.debtor_id";
+        let everything = parts.len() == all_partitions().count();
+        let freed = if everything { "" } else { " AND part >= 0" };
         tx.execute_rows(rows(), feed(), |table, n| {
             format!(
-                "DELETE FROM feed_parked AS p WHERE p.feed = ${n} AND (p.part IN (SELECT r.part FROM {table} AS r) \
-                 OR (p.part = {CREDITOR_LEVEL} AND NOT EXISTS (SELECT 1 FROM feed_parked_change AS c \
-                     WHERE {same} AND c.part <> {CREDITOR_LEVEL})))"
+                "DELETE FROM feed_parked WHERE feed = ${n} AND part IN (SELECT r.part FROM {table} AS r){freed}"
             )
         })
         .await?;
-        let orphans = format!(
-            "DELETE FROM feed_parked_change AS c WHERE c.feed = $1 \
-             AND NOT EXISTS (SELECT 1 FROM feed_parked AS p WHERE {same})"
-        );
-        tx.execute_sql(&orphans, feed()).await?;
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! Comparing: now and then each partition is held against the upstream's snapshot, and taken anew where it differs.
 //!
-//! The feed loses nothing by construction. This finds what construction cannot rule out: rows changed by hand, a defect
-//! in a projection, a database that lost a page.
+//! The feed loses nothing by construction. This finds what construction cannot rule out: rows that are missing, left over
+//! or of another version, after a manual intervention, a defect of a projection or of a disk. What rows hold besides
+//! their version is not compared. A change that was discarded is found as well: mend its entity at the upstream.
 //!
 //! Both sides move while they are read, so one look proves nothing. A difference counts if two looks, one after the
 //! other, show it alike:
@@ -26,7 +27,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Consumer, bootstrap::page_request, upstream_error};
-use crate::{Position, key::CREDITOR_LEVEL};
+use crate::{Position, key::CREDITOR_LEVEL, tailer::all_partitions};
 
 /// How often to look whether a partition is due, at most.
 const CHECK: Duration = Duration::from_secs(60);
@@ -49,11 +50,11 @@ pub struct StoredRow {
     pub version: i64,
 }
 
-/// Creditor, entity and key.
-type Key = (String, String, String);
+/// Creditor, debtor (empty for a fact of the creditor), entity and key.
+type Key = (String, String, String, String);
 
-/// Debtor and version of a row.
-type Seen = (String, i64);
+/// How long after a failure a partition is tried again.
+const RETRY: Duration = Duration::from_secs(10 * 60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Difference {
@@ -83,7 +84,6 @@ impl Consumer {
                 done = self.compare_due() => done,
             };
             if let Err(error) = done {
-                // Tried again after another period: the feed itself tells of an upstream that is away.
                 tracing::info!(feed = self.feed(), error = %chain(&error), "comparison not finished");
             }
         }
@@ -91,17 +91,38 @@ impl Consumer {
 
     async fn compare_due(&self) -> Result<()> {
         while let Some(part) = self.claim_due().await? {
-            let found = self.differences(part).await?;
-            if found.is_empty() {
-                continue;
-            }
-            let confirmed = self.differences(part).await?;
-            let drift: Vec<_> = found.intersection(&confirmed).collect();
-            if !drift.is_empty() {
-                self.repair(part, &drift).await?;
+            if let Err(error) = self.compare_partition(part).await {
+                let now = now_micros(self.db().backend());
+                let retry = self.settings.compare.saturating_sub(RETRY).as_micros();
+                self.db()
+                    .execute(
+                        &format!(
+                            "UPDATE feed_cursor SET compared_at = {now} - $3 WHERE feed = $1 AND part = $2"
+                        ),
+                        vec![
+                            self.feed().into(),
+                            part.into(),
+                            i64::try_from(retry).unwrap_or(i64::MAX).into(),
+                        ],
+                    )
+                    .await?;
+                return Err(error);
             }
         }
         Ok(())
+    }
+
+    async fn compare_partition(&self, part: i64) -> Result<()> {
+        let found = self.differences(part).await?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let confirmed = self.differences(part).await?;
+        let drift: Vec<_> = found.intersection(&confirmed).collect();
+        if drift.is_empty() {
+            return Ok(());
+        }
+        self.repair(part, &drift).await
     }
 
     /// The partition that waits longest, if its time has come.
@@ -138,25 +159,29 @@ impl Consumer {
             parked.contains(&(creditor_id.to_owned(), debtor_id.to_owned()))
                 || parked.contains(&(creditor_id.to_owned(), String::new()))
         };
-        let mut own: BTreeMap<Key, Seen> = BTreeMap::new();
-        for part in [part, CREDITOR_LEVEL] {
+        let mut own: BTreeMap<Key, i64> = BTreeMap::new();
+        let level = carries_creditors(part).then_some(CREDITOR_LEVEL);
+        for part in std::iter::once(part).chain(level) {
             for row in self.projection.stored(self.db(), part).await? {
-                own.insert(
-                    (row.creditor_id, row.entity.to_owned(), row.entity_id),
-                    (row.debtor_id, row.version),
+                let key = (
+                    row.creditor_id,
+                    row.debtor_id,
+                    row.entity.to_owned(),
+                    row.entity_id,
                 );
+                own.insert(key, row.version);
             }
         }
         let mut found = Differences::new();
-        for (key, (debtor_id, version)) in &upstream {
-            let stored = own.get(key).map(|(_, version)| *version);
-            if stored.is_none_or(|stored| stored < *version) && !is_parked(&key.0, debtor_id) {
+        for (key, version) in &upstream {
+            let stored = own.get(key);
+            if stored.is_none_or(|stored| stored < version) && !is_parked(&key.0, &key.1) {
                 found.insert((key.clone(), Difference::Behind));
             }
         }
-        for (key, (debtor_id, version)) in own {
-            let there = upstream.get(&key).map(|(_, version)| *version);
-            if there.is_none_or(|there| there < version) && !is_parked(&key.0, &debtor_id) {
+        for (key, version) in own {
+            let there = upstream.get(&key);
+            if there.is_none_or(|there| *there < version) && !is_parked(&key.0, &key.1) {
                 found.insert((key, Difference::Ahead(version)));
             }
         }
@@ -164,7 +189,7 @@ impl Consumer {
     }
 
     /// What the upstream has in a partition and the projection should keep; a partition's keys fit into memory.
-    async fn read_upstream(&self, part: i64) -> Result<(BTreeMap<Key, Seen>, Position)> {
+    async fn read_upstream(&self, part: i64) -> Result<(BTreeMap<Key, i64>, Position)> {
         let mut rows = BTreeMap::new();
         let mut request = ListSnapshotRequest {
             partitions: i32::try_from(part).into_iter().collect(),
@@ -178,11 +203,15 @@ impl Consumer {
                 .map_err(|status| upstream_error(&status))?
                 .into_inner();
             for change in page.changes {
-                if self.projection.keeps(&change) {
-                    rows.insert(
-                        (change.creditor_id, change.entity, change.entity_id),
-                        (change.debtor_id, change.version),
+                let wanted = change.partition >= 0 || carries_creditors(part);
+                if wanted && self.projection.keeps(&change) {
+                    let key = (
+                        change.creditor_id,
+                        change.debtor_id,
+                        change.entity,
+                        change.entity_id,
                     );
+                    rows.insert(key, change.version);
                 }
             }
             if page.next_page_token.is_empty() {
@@ -232,7 +261,7 @@ impl Consumer {
     /// Counts what was found and has the partition taken anew; reads go on from what there is until that is complete.
     async fn repair(&self, part: i64, drift: &[&(Key, Difference)]) -> Result<()> {
         let mut by_entity: BTreeMap<&str, u64> = BTreeMap::new();
-        for ((_, entity, _), _) in drift {
+        for ((_, _, entity, _), _) in drift {
             *by_entity.entry(entity).or_default() += 1;
         }
         for (entity, count) in by_entity {
@@ -248,8 +277,22 @@ impl Consumer {
                 "rows differ from the upstream; taking the partition anew"
             );
         }
-        self.begin_again(&[part]).await?;
+        // A left-over fact of a creditor is removed when no partition's generation has it.
+        if drift
+            .iter()
+            .any(|((_, debtor_id, _, _), _)| debtor_id.is_empty())
+        {
+            let all: Vec<_> = all_partitions().collect();
+            self.begin_again(&all).await?;
+        } else {
+            self.begin_again(&[part]).await?;
+        }
         self.reload.notify_one();
         Ok(())
     }
+}
+
+/// Facts of creditors come with every partition; it is enough to compare them with one.
+fn carries_creditors(part: i64) -> bool {
+    part == 0
 }

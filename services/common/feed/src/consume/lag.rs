@@ -1,4 +1,5 @@
-//! How far a consumer is behind, told whenever somebody asks: a stream that stands still says so by itself.
+//! How far a consumer is behind, told whenever somebody asks: a change that waits and an interruption grow older by
+//! themselves.
 
 use std::sync::{
     Arc,

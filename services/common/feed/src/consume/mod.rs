@@ -250,10 +250,12 @@ impl Consumer {
                 "the stored projection is newer than this program: it takes no part"
             );
             self.release().await?;
+            self.lag.caught_up();
             return Ok(self.wait(stop).await);
         }
         let owned = self.renew().await?;
         if owned.is_empty() {
+            self.lag.caught_up();
             return Ok(self.wait(stop).await);
         }
         let cursors = self.load_cursors(&owned).await?;

@@ -11,7 +11,7 @@ use mahnwerk_runtime::{
 };
 use prost::Message;
 
-use super::{Consumer, apply::Step, apply::cause, apply::locks};
+use super::{Consumer, apply::Step, apply::cause, apply::locks, bootstrap::SNAPSHOT_SWEEP};
 use crate::{Change, Locks, WriteTx, key::partition};
 
 /// Creditor and debtor; an empty debtor means the creditor.
@@ -43,8 +43,8 @@ impl Poison {
 
 /// What dropping the first change of a queue that cannot be applied comes to.
 pub(crate) struct Discard {
-    /// Number of the change to be dropped.
-    dropped: i64,
+    /// Number of the change to be dropped; `None` if a sweep parked the debtor and nothing is queued.
+    dropped: Option<i64>,
     /// Number of the next one that cannot be applied; those before it can. `None` if nothing stands in the way then.
     stuck: Option<(i64, Poison)>,
 }
@@ -63,21 +63,22 @@ impl Discard {
 }
 
 /// What is parked of a batch.
-#[derive(Default)]
-pub(crate) struct ParkedSet(BTreeSet<Key>);
+pub(crate) struct ParkedSet {
+    keys: BTreeSet<Key>,
+    /// Whether the debtors of a parked creditor wait with it. Rows of a snapshot do not: they are a state, nothing
+    /// follows from them yet, and the queue would hold the whole portfolio.
+    with_debtors: bool,
+}
 
 impl ParkedSet {
-    pub fn contains(&self, change: &Change) -> bool {
-        self.key(change).is_some()
-    }
-
-    fn key(&self, change: &Change) -> Option<Key> {
+    /// What a change has to queue behind; `None` if it can be applied.
+    pub fn key(&self, change: &Change) -> Option<Key> {
         let creditor = (change.creditor_id.clone(), String::new());
-        if self.0.contains(&creditor) {
+        if self.with_debtors && self.keys.contains(&creditor) {
             return Some(creditor);
         }
         let key = (change.creditor_id.clone(), change.debtor_id.clone());
-        self.0.contains(&key).then_some(key)
+        self.keys.contains(&key).then_some(key)
     }
 }
 
@@ -145,6 +146,10 @@ impl Consumer {
             Some(step) => self.project(&mut tx, step, changes).await,
             None => self.replay_queue(&mut tx, changes).await,
         };
+        let result = match result {
+            Ok(()) => tx.write_events(None).await,
+            error => error,
+        };
         tx.rollback().await?;
         match result {
             Ok(()) => Ok(None),
@@ -167,7 +172,7 @@ impl Consumer {
         tx.execute_sql(
             "INSERT INTO feed_parked (feed, creditor_id, debtor_id, part, error, entity, entity_id, parked_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
-             ON CONFLICT (feed, creditor_id, debtor_id) DO UPDATE SET error = excluded.error",
+             ON CONFLICT (feed, creditor_id, debtor_id) DO NOTHING",
             vec![
                 self.feed().into(),
                 key.0.as_str().into(),
@@ -184,7 +189,12 @@ impl Consumer {
     }
 
     /// What of a batch is parked. One query, and usually no row.
-    pub(super) async fn parked_among(&self, tx: &WriteTx, changes: &[Change]) -> Result<ParkedSet> {
+    pub(super) async fn parked_among(
+        &self,
+        tx: &WriteTx,
+        changes: &[Change],
+        with_debtors: bool,
+    ) -> Result<ParkedSet> {
         let creditors: BTreeSet<_> = changes.iter().map(|change| &change.creditor_id).collect();
         let rows = tx
             .query_rows(
@@ -198,18 +208,20 @@ impl Consumer {
                 },
             )
             .await?;
-        rows.iter()
+        let keys = rows
+            .iter()
             .map(|row| Ok((column(row, "creditor_id")?, column(row, "debtor_id")?)))
-            .collect::<Result<_>>()
-            .map(ParkedSet)
+            .collect::<Result<_>>()?;
+        Ok(ParkedSet { keys, with_debtors })
     }
 
     /// Queues changes behind what they are parked with.
-    pub(super) async fn enqueue(&self, tx: &WriteTx, changes: &[Change]) -> Result<()> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let parked = self.parked_among(tx, changes).await?;
+    pub(super) async fn enqueue(
+        &self,
+        tx: &WriteTx,
+        changes: &[Change],
+        parked: &ParkedSet,
+    ) -> Result<()> {
         let keys: Vec<_> = changes
             .iter()
             .map(|change| parked.key(change).unwrap_or_default())
@@ -248,6 +260,12 @@ impl Consumer {
         let queue = self.require_queue(tx, key).await?;
         let changes: Vec<_> = queue.into_iter().map(|(_, change)| change).collect();
         self.replay_queue(tx, &changes).await?;
+        if !key.1.is_empty() {
+            // A debtor may be parked by a sweep, which went on without it.
+            let debtor = [key.1.clone()];
+            let sweep = self.projection.sweep(tx, SNAPSHOT_SWEEP, &key.0, &debtor);
+            sweep.await?;
+        }
         self.free(tx, key).await?;
         Ok(changes.len())
     }
@@ -264,10 +282,13 @@ impl Consumer {
             .first_failing(None, &locks, &changes_of(&queue))
             .await?
             .map_or(0, |(index, _)| index);
-        if failing >= queue.len() {
-            return Err(Error::internal("a parked debtor without a queue"));
+        if queue.is_empty() {
+            return Ok(Discard {
+                dropped: None,
+                stuck: None,
+            });
         }
-        let (dropped, _) = queue.remove(failing);
+        let (dropped, _) = queue.remove(failing.min(queue.len() - 1));
         let next = self
             .first_failing(None, &locks, &changes_of(&queue))
             .await?;
@@ -275,7 +296,10 @@ impl Consumer {
             let (number, change) = queue.get(index)?;
             Some((*number, Poison::new(Some(change), error)))
         });
-        Ok(Discard { dropped, stuck })
+        Ok(Discard {
+            dropped: Some(dropped),
+            stuck,
+        })
     }
 
     /// Drops the change that cannot be applied and applies the others, up to the next one that cannot, inside a
@@ -287,14 +311,15 @@ impl Consumer {
         discard: &Discard,
     ) -> Result<usize> {
         let queue = self.require_queue(tx, key).await?;
-        if queue.iter().all(|(number, _)| *number != discard.dropped) {
+        let dropped = |number: i64| discard.dropped == Some(number);
+        if discard.dropped.is_some() && !queue.iter().any(|(number, _)| dropped(*number)) {
             // Somebody else was here.
             return Err(Error::Contention(None));
         }
         let end = discard.stuck.as_ref().map_or(i64::MAX, |stuck| stuck.0);
         let changes: Vec<_> = queue
             .into_iter()
-            .filter(|(number, _)| *number < end && *number != discard.dropped)
+            .filter(|(number, _)| *number < end && !dropped(*number))
             .map(|(_, change)| change)
             .collect();
         self.replay_queue(tx, &changes).await?;

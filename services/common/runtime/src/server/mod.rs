@@ -76,7 +76,7 @@ impl Running {
         self
     }
 
-    /// Waits until the service has stopped, and its background work with it, as long as that takes at most two seconds.
+    /// Waits until the service has stopped, and its background work with it, for at most two seconds each.
     ///
     /// # Errors
     /// If it did not stop because it was told to.

@@ -50,8 +50,8 @@ fn lawful(claim: &Claim<'_>) -> Result<law::Claim, ChargeError> {
     Ok(law::Claim {
         country,
         debtor: match claim.debtor.kind {
-            DebtorKind::Business => law::DebtorKind::Business,
-            DebtorKind::Consumer => law::DebtorKind::Consumer,
+            DebtorKind::Organisation => law::DebtorKind::Business,
+            DebtorKind::Person => law::DebtorKind::Consumer,
         },
         arose_on: claim.document_date,
         default_on: claim.due_date,
@@ -131,11 +131,11 @@ mod tests {
             principal: vec![
                 PrincipalPoint {
                     on: date("2026-01-02"),
-                    open: 1_000_00,
+                    open: 100_000,
                 },
                 PrincipalPoint {
                     on: date("2026-03-02"),
-                    open: 400_00,
+                    open: 40_000,
                 },
             ],
         }
@@ -144,11 +144,11 @@ mod tests {
     #[test]
     fn interest_follows_the_part_payment_and_says_where_it_comes_from() {
         let packs = LawPacks::shipped().unwrap();
-        let business = debtor(DebtorKind::Business, "DE");
+        let business = debtor(DebtorKind::Organisation, "DE");
         let charges = Charges::interest(&packs, &claim(&business), date("2026-03-31")).unwrap();
         let total: i64 = charges.iter().map(|charge| charge.minor).sum();
-        // 10.27 % a year: 29 days on 1,000 and, from 2 March, 30 days on 400 euro.
-        let exact = 1_000_00.0 * 0.1027 * 29.0 / 365.0 + 400_00.0 * 0.1027 * 30.0 / 365.0;
+        // 10.27 % a year: 30 days on 1,000 euro, the day of the payment included, and then 29 days on 400.
+        let exact = 100_000.0 * 0.1027 * 30.0 / 365.0 + 40_000.0 * 0.1027 * 29.0 / 365.0;
         assert!(
             (total as f64 - exact).abs() <= 1.0,
             "{total} {exact} {charges:?}"
@@ -162,28 +162,28 @@ mod tests {
     fn the_flat_sum_is_for_businesses_and_in_euro_only() {
         let packs = LawPacks::shipped().unwrap();
         let on = date("2026-03-01");
-        let business = debtor(DebtorKind::Business, "DE");
+        let business = debtor(DebtorKind::Organisation, "DE");
         let flat = packs.flat_sum(&claim(&business), on).unwrap().unwrap();
-        assert_eq!(flat.minor, 40_00);
+        assert_eq!(flat.minor, 4_000);
         let francs = Claim {
             currency: "CHF",
             ..claim(&business)
         };
         assert_eq!(packs.flat_sum(&francs, on).unwrap(), None);
-        let consumer = debtor(DebtorKind::Consumer, "DE");
+        let consumer = debtor(DebtorKind::Person, "DE");
         assert_eq!(packs.flat_sum(&claim(&consumer), on).unwrap(), None);
     }
 
     #[test]
     fn what_is_not_known_is_an_error_and_what_is_not_granted_is_nothing() {
         let packs = LawPacks::shipped().unwrap();
-        let nowhere = debtor(DebtorKind::Business, "XX");
+        let nowhere = debtor(DebtorKind::Organisation, "XX");
         let refused = Charges::interest(&packs, &claim(&nowhere), date("2026-03-31"));
         assert_eq!(refused.unwrap_err().code(), "NO_PACK XX");
-        let business = debtor(DebtorKind::Business, "DE");
+        let business = debtor(DebtorKind::Organisation, "DE");
         let refused = Charges::interest(&packs, &claim(&business), date("2027-03-31"));
         assert_eq!(refused.unwrap_err().code(), "RATE_NOT_PUBLISHED DE 2027-H1");
-        let belgian = debtor(DebtorKind::Consumer, "BE");
+        let belgian = debtor(DebtorKind::Person, "BE");
         let granted = Charges::interest(&packs, &claim(&belgian), date("2026-03-31"));
         assert_eq!(granted, Ok(Vec::new()));
     }

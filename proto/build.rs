@@ -3,17 +3,24 @@
 use std::{env, error::Error, fs, path::PathBuf};
 
 /// Every file of the module. `google/protobuf/*` is bundled with the compiler.
-const FILES: [&str; 10] = [
+const FILES: [&str; 17] = [
     "mahnwerk/common/v1/error.proto",
     "mahnwerk/common/v1/feed.proto",
     "mahnwerk/common/v1/feed_admin.proto",
     "mahnwerk/common/v1/options.proto",
     "mahnwerk/common/v1/types.proto",
+    "mahnwerk/dunning/v1/notice.proto",
+    "mahnwerk/dunning/v1/procedure.proto",
+    "mahnwerk/dunning/v1/run.proto",
+    "mahnwerk/dunning/v1/work.proto",
     "mahnwerk/registry/v1/account.proto",
+    "mahnwerk/registry/v1/arrangement.proto",
     "mahnwerk/registry/v1/creditor.proto",
     "mahnwerk/registry/v1/debtor.proto",
     "mahnwerk/registry/v1/import.proto",
     "mahnwerk/scoring/v1/scoring.proto",
+    "mahnwerk/segmentation/v1/membership.proto",
+    "mahnwerk/segmentation/v1/scheme.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -26,6 +26,22 @@ pub mod scoring {
     }
 }
 
+/// Schemes and memberships.
+pub mod segmentation {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("mahnwerk.segmentation.v1");
+    }
+}
+
+/// Procedures, runs, notices and tasks.
+pub mod dunning {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("mahnwerk.dunning.v1");
+    }
+}
+
 pub mod policy;
 
 /// The encoded `FileDescriptorSet` of all files, imports and options included.

@@ -14,17 +14,12 @@ pub mod worker;
 
 use std::sync::Arc;
 
-use mahnwerk_feed::{FeedAdmin, FeedServer, Freshness, Publisher, Tailer, keep_retention};
-use mahnwerk_proto::common::v1::{
-    feed_admin_service_server::FeedAdminServiceServer, feed_service_server::FeedServiceServer,
-};
+use mahnwerk_feed::Service;
 use mahnwerk_runtime::{
-    clock::{SharedClock, SystemClock},
-    db::{Db, Migration, Migrations},
-    error::{Error, Result},
+    db::{Migration, Migrations},
+    error::Result,
     idempotency,
-    ids::{SharedIds, SystemIds},
-    server::{self, Running, ServiceSpec, Shutdown},
+    server::{Running, Shutdown},
 };
 
 use app::App;
@@ -56,52 +51,23 @@ pub fn migrations() -> Migrations {
 /// # Errors
 /// If the database cannot be reached, its schema is not up to date, or an address cannot be listened on.
 pub async fn start(settings: Settings, shutdown: Shutdown) -> Result<Running> {
-    let db = Db::connect(&settings.common.database).await?;
-    let migrations = migrations();
-    if settings.migrate_on_start {
-        migrations.apply(&db).await?;
-    }
-    let missing = migrations.missing(&db).await?;
-    if !missing.is_empty() {
-        return Err(Error::internal(format!(
-            "the schema lacks {}; run `mahnwerk-registry migrate`",
-            missing.join(", ")
-        )));
-    }
-    let clock: SharedClock = Arc::new(SystemClock);
-    let ids: SharedIds = Arc::new(SystemIds(clock.clone()));
-    let publisher = Publisher::open(db.clone(), SERVICE, feed::ENTITIES, clock, ids).await?;
-    let tailer = Tailer::open(publisher.clone()).await?;
+    let common = &settings.common;
+    let migrate = settings.migrate_on_start;
+    let service = Service::open(SERVICE, common, migrate, migrations(), feed::ENTITIES).await?;
     let app = App {
-        freshness: Freshness::own(publisher.clone()),
-        publisher: publisher.clone(),
+        freshness: service.freshness(),
+        publisher: service.publisher().clone(),
     };
     let api = Api {
         app: app.clone(),
         draining: shutdown.draining.clone(),
     };
-    let limit = settings.common.api.max_message_bytes;
-    let feed = FeedServer::new(
-        tailer.clone(),
-        Arc::new(feed::Snapshot),
-        shutdown.draining.clone(),
-    );
-    let routes = grpc::routes(&api, limit)
-        .add_service(FeedServiceServer::new(feed).max_decoding_message_size(limit))
-        .add_service(
-            FeedAdminServiceServer::new(FeedAdmin::new(tailer.clone(), []))
-                .max_decoding_message_size(limit),
-        );
-    let spec = ServiceSpec {
-        name: SERVICE,
-        routes,
-        migrations,
-        db,
-        grpc_names: grpc::SERVICE_NAMES.to_vec(),
-    };
-    let running = server::start(spec, &settings.common, shutdown.clone()).await?;
-    tokio::spawn(tailer.run(shutdown.stop));
-    tokio::spawn(worker::business_day::run(app, shutdown.draining.clone()));
-    tokio::spawn(keep_retention(publisher, shutdown.draining));
+    let routes = grpc::routes(&api, common.api.max_message_bytes);
+    let draining = shutdown.draining.clone();
+    let snapshot = Arc::new(feed::Snapshot);
+    let running = service
+        .serve(routes, grpc::SERVICE_NAMES, snapshot, common, shutdown)
+        .await?;
+    tokio::spawn(worker::business_day::run(app, draining));
     Ok(running)
 }

@@ -1,6 +1,6 @@
 //! "This read must contain that write", in whatever service the write was.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use mahnwerk_proto::common::v1::ErrorReason;
 use mahnwerk_runtime::{
@@ -25,7 +25,7 @@ const POLL: Duration = Duration::from_millis(20);
 #[derive(Clone)]
 pub struct Freshness {
     publisher: Publisher,
-    feeds: &'static [&'static str],
+    feeds: Arc<[&'static str]>,
     progress: watch::Receiver<u64>,
 }
 
@@ -45,12 +45,12 @@ impl Freshness {
     #[must_use]
     pub fn new(
         publisher: Publisher,
-        feeds: &'static [&'static str],
+        feeds: &[&'static str],
         progress: watch::Receiver<u64>,
     ) -> Self {
         Self {
             publisher,
-            feeds,
+            feeds: feeds.into(),
             progress,
         }
     }

@@ -3,12 +3,19 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Result, Violation};
+use crate::{
+    error::{Error, Result, Violation},
+    validate::Checker,
+};
 
 /// Longest token that is looked at, in bytes. Keys of lists are a handful of ids of at most 64 characters.
 const MAX_TOKEN_BYTES: usize = 2_048;
 /// Most parts of a key.
 const MAX_KEY_PARTS: usize = 16;
+/// Rows of a page unless asked otherwise.
+const DEFAULT_PAGE: u32 = 100;
+/// Most rows of a page.
+const MAX_PAGE: u32 = 1_000;
 
 /// Which page a caller asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +56,14 @@ impl PageRequest {
         Ok(Self { limit, after })
     }
 
+    /// The one-part key after which the page starts; empty for the first page.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPageToken`] if the key has other parts.
+    pub fn after_id(&self) -> Result<&str> {
+        Ok(self.after_parts::<1>()?.map_or("", |[id]| id))
+    }
+
     /// The parts of the key after which the page starts, if it is not the first.
     ///
     /// # Errors
@@ -63,6 +78,44 @@ impl PageRequest {
             .map(Some)
             .map_err(|_| Error::InvalidPageToken)
     }
+}
+
+/// Ends the check of a request and reads which page is asked for, 100 rows by default and 1,000 at most; a wrong page size
+/// is named with everything else that is wrong.
+///
+/// # Errors
+/// Those of the check and of [`PageRequest::parse`].
+pub fn read_page(
+    check: Checker,
+    page_size: i32,
+    page_token: &str,
+    method: &str,
+    parameters: &str,
+) -> Result<PageRequest> {
+    let bounds = (DEFAULT_PAGE, MAX_PAGE);
+    read_page_within(check, bounds, page_size, page_token, method, parameters)
+}
+
+/// As [`read_page`], with other numbers of rows: by default, and at most.
+///
+/// # Errors
+/// Those of [`read_page`].
+pub fn read_page_within(
+    mut check: Checker,
+    (default, most): (u32, u32),
+    page_size: i32,
+    page_token: &str,
+    method: &str,
+    parameters: &str,
+) -> Result<PageRequest> {
+    let page = PageRequest::parse(page_size, page_token, default, most, method, parameters);
+    if let Err(Error::Invalid(violations)) = &page {
+        for violation in violations {
+            check.refuse(violation.field.clone(), violation.description.clone());
+        }
+    }
+    check.finish()?;
+    page
 }
 
 /// The token of the page after the row with `key`.

@@ -13,12 +13,13 @@ use mahnwerk_proto::registry::v1::{
 use mahnwerk_runtime::{
     context::Call,
     error::Error,
+    page::read_page,
     validate::{Checker, from_date},
 };
 use registry_core::account::{ItemKey, Posting};
 use tonic::{Request, Response, Status};
 
-use super::{Api, convert::finish, convert_account as convert, read_page, token_behind};
+use super::{Api, convert::finish, convert_account as convert, token_behind};
 use crate::{
     app::{account::ItemView, balance::BalanceQuery},
     storage::item::ItemFilter,

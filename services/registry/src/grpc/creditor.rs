@@ -10,15 +10,15 @@ use mahnwerk_proto::registry::v1::{
 use mahnwerk_runtime::{
     context::Call,
     error::{Error, Result},
-    page::PageRequest,
+    page::{PageRequest, read_page},
     validate::Checker,
 };
 use tonic::{Request, Response, Status};
 
 use super::{
-    Api, after_id,
+    Api,
     convert::{self, Fields, creditor_to_wire, fx_rate_to_wire},
-    read_page, token_behind,
+    token_behind,
 };
 use crate::{app::creditor::UpdateCreditor, storage::fx_rate::FxRateKey};
 
@@ -86,7 +86,7 @@ impl CreditorService for Api {
             at_least,
         } = request.into_inner();
         let page = read_page(Checker::new(), page_size, &page_token, LIST_CREDITORS, "")?;
-        let after = after_id(&page)?;
+        let after = page.after_id()?;
         let found = self
             .app
             .list_creditors(after, page.limit, &at_least, deadline)

@@ -13,15 +13,16 @@ use mahnwerk_proto::registry::v1::{
 use mahnwerk_runtime::{
     context::Call,
     error::{Error, Result},
+    page::read_page,
     validate::Checker,
 };
 use registry_core::debtor::{ContactPoint, Debtor};
 use tonic::{Request, Response, Status};
 
 use super::{
-    Api, after_id,
+    Api,
     convert::{self, Fields, contact_point_to_wire, debtor_to_wire, timeline_entry_to_wire},
-    read_page, token_behind,
+    token_behind,
 };
 use crate::{
     app::{
@@ -97,7 +98,7 @@ impl DebtorService for Api {
         let mut check = Checker::new();
         check.key("creditor_id", &creditor_id);
         let page = read_page(check, page_size, &page_token, LIST_DEBTORS, &creditor_id)?;
-        let after = after_id(&page)?;
+        let after = page.after_id()?;
         let found = self
             .app
             .list_debtors(&creditor_id, after, page.limit, &at_least, deadline)
@@ -309,7 +310,7 @@ impl DebtorService for Api {
             LIST_CONTACT_POINTS,
             &parameters,
         )?;
-        let after = after_id(&page)?;
+        let after = page.after_id()?;
         let found = self
             .app
             .list_contact_points(

@@ -14,6 +14,7 @@ use mahnwerk_proto::{
 use mahnwerk_runtime::{
     context::Call,
     error::{Error, Violation},
+    page::read_page,
     validate::Checker,
 };
 use tokio::sync::mpsc;
@@ -21,7 +22,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
 
-use super::{Api, read_page, token_behind};
+use super::{Api, token_behind};
 use crate::app::import::{ChunkOutcome, ImportKey, PreparedRow, RowOutcome};
 
 /// Acknowledgements that a slow caller may leave unread before its import waits.

@@ -4,11 +4,15 @@ use mahnwerk_proto::scoring::v1::{
     self, GetScorecardRequest, GetScorecardResponse, ListScorecardsRequest, ListScorecardsResponse,
     scorecard_service_server::ScorecardService,
 };
-use mahnwerk_runtime::{error::Error, page::next_token, validate::Checker};
+use mahnwerk_runtime::{
+    error::Error,
+    page::{next_token, read_page},
+    validate::Checker,
+};
 use scoring_core::scorecard::{Scorecard, ScorecardKind};
 use tonic::{Request, Response, Status};
 
-use super::{Api, convert, read_page};
+use super::{Api, convert};
 
 /// Cards come by kind and revision.
 fn key(card: &Scorecard) -> (ScorecardKind, i32) {

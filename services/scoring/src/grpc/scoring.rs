@@ -8,10 +8,15 @@ use mahnwerk_proto::scoring::v1::{
     GetScoreRequest, GetScoreResponse, ListCreditDecisionsRequest, ListCreditDecisionsResponse,
     ListScoresRequest, ListScoresResponse, scoring_service_server::ScoringService,
 };
-use mahnwerk_runtime::{context::Call, error::Error, page::next_token, validate::Checker};
+use mahnwerk_runtime::{
+    context::Call,
+    error::Error,
+    page::{next_token, read_page},
+    validate::Checker,
+};
 use tonic::{Request, Response, Status};
 
-use super::{Api, convert, read_page};
+use super::{Api, convert};
 use crate::{
     app::{credit::Order, read::Of},
     feed::score_message,

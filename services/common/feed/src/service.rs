@@ -1,0 +1,177 @@
+//! What every service that keeps a feed does to start, in the one order that works.
+
+use std::{sync::Arc, time::Duration};
+
+use mahnwerk_proto::common::v1::{
+    feed_admin_service_server::{self, FeedAdminServiceServer},
+    feed_service_server::{self, FeedServiceServer},
+};
+use mahnwerk_runtime::{
+    clock::{SharedClock, SystemClock},
+    config::CommonSettings,
+    db::{Db, Migrations},
+    error::{Error, Result},
+    ids::{SharedIds, SystemIds},
+    server::{self, Running, ServiceSpec, Shutdown},
+};
+use tokio::sync::watch;
+use tonic::{
+    service::Routes,
+    transport::{Channel, Endpoint},
+};
+
+use crate::{
+    Consumer, ConsumerSettings, EntityType, FeedAdmin, FeedServer, Freshness, Projection,
+    Publisher, SnapshotSource, Tailer, keep_retention,
+};
+
+/// After so long without a sign of life another service is taken to be gone, and connected to again.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A service on its way up.
+pub struct Service {
+    name: &'static str,
+    db: Db,
+    migrations: Migrations,
+    publisher: Publisher,
+    tailer: Tailer,
+    consumers: Vec<Arc<Consumer>>,
+    feeds: Vec<&'static str>,
+    progress: watch::Sender<u64>,
+}
+
+impl Service {
+    /// Connects to the database, checks its schema (or changes it, with `migrate`), and opens the feed of `entities`.
+    ///
+    /// # Errors
+    /// If the database cannot be reached or its schema is not up to date.
+    pub async fn open(
+        name: &'static str,
+        settings: &CommonSettings,
+        migrate: bool,
+        migrations: Migrations,
+        entities: &'static [EntityType],
+    ) -> Result<Self> {
+        let db = Db::connect(&settings.database).await?;
+        if migrate {
+            migrations.apply(&db).await?;
+        }
+        let missing = migrations.missing(&db).await?;
+        if !missing.is_empty() {
+            return Err(Error::internal(format!(
+                "the schema lacks {}; run `mahnwerk-{name} migrate`",
+                missing.join(", ")
+            )));
+        }
+        let clock: SharedClock = Arc::new(SystemClock);
+        let ids: SharedIds = Arc::new(SystemIds(clock.clone()));
+        let publisher = Publisher::open(db.clone(), name, entities, clock, ids).await?;
+        let tailer = Tailer::open(publisher.clone()).await?;
+        let (progress, _) = watch::channel(0);
+        Ok(Self {
+            name,
+            db,
+            migrations,
+            publisher,
+            tailer,
+            consumers: Vec::new(),
+            feeds: Vec::new(),
+            progress,
+        })
+    }
+
+    /// The writing side of the feed, with database, clock and ids.
+    #[must_use]
+    pub fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
+    /// Keeps `projection` of the feed of the service behind `url`.
+    ///
+    /// # Errors
+    /// If the address is none.
+    pub fn consume(
+        &mut self,
+        projection: Arc<dyn Projection>,
+        url: &str,
+        settings: ConsumerSettings,
+    ) -> Result<()> {
+        self.feeds.push(projection.feed());
+        self.consumers.push(Arc::new(Consumer::new(
+            self.publisher.clone(),
+            projection,
+            connect(url)?,
+            settings,
+            self.progress.clone(),
+        )));
+        Ok(())
+    }
+
+    /// Waits for states of this service and of all that are consumed.
+    #[must_use]
+    pub fn freshness(&self) -> Freshness {
+        Freshness::new(
+            self.publisher.clone(),
+            &self.feeds,
+            self.progress.subscribe(),
+        )
+    }
+
+    /// Serves `routes`, the feed with snapshots from `snapshot`, and its administration, until `shutdown`. `names` are
+    /// the full names of the services in `routes`.
+    ///
+    /// # Errors
+    /// If an address cannot be listened on.
+    pub async fn serve(
+        self,
+        routes: Routes,
+        names: &[&'static str],
+        snapshot: Arc<dyn SnapshotSource>,
+        settings: &CommonSettings,
+        shutdown: Shutdown,
+    ) -> Result<Running> {
+        let limit = settings.api.max_message_bytes;
+        let feed = FeedServer::new(self.tailer.clone(), snapshot, shutdown.draining.clone());
+        let admin = FeedAdmin::new(self.tailer.clone(), self.consumers.iter().cloned());
+        let routes = routes
+            .add_service(FeedServiceServer::new(feed).max_decoding_message_size(limit))
+            .add_service(FeedAdminServiceServer::new(admin).max_decoding_message_size(limit));
+        let feed_names = [
+            feed_service_server::SERVICE_NAME,
+            feed_admin_service_server::SERVICE_NAME,
+        ];
+        let spec = ServiceSpec {
+            name: self.name,
+            routes,
+            migrations: self.migrations,
+            db: self.db,
+            grpc_names: names.iter().copied().chain(feed_names).collect(),
+        };
+        let mut running = server::start(spec, settings, shutdown.clone()).await?;
+        tokio::spawn(self.tailer.run(shutdown.stop.clone()));
+        tokio::spawn(keep_retention(self.publisher, shutdown.draining));
+        for consumer in self.consumers {
+            let stop = shutdown.stop.clone();
+            let consuming = tokio::spawn(async move { consumer.run(stop).await });
+            // It gives its partitions up for others to take.
+            running = running.with_background(consuming);
+        }
+        Ok(running)
+    }
+}
+
+/// A channel to the service at `http://HOST:PORT`, connected when it is first used.
+///
+/// # Errors
+/// If the address is none.
+pub fn connect(url: &str) -> Result<Channel> {
+    let endpoint =
+        Endpoint::from_shared(url.to_owned()).map_err(|error| Error::Internal(Box::new(error)))?;
+    Ok(endpoint
+        .tcp_nodelay(true)
+        .connect_timeout(PATIENCE)
+        .http2_keep_alive_interval(PATIENCE)
+        .keep_alive_timeout(PATIENCE)
+        .keep_alive_while_idle(true)
+        .connect_lazy())
+}

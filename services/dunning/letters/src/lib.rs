@@ -1,0 +1,1 @@
+//! What notices say: templates and their rendering, without I/O.

@@ -1,0 +1,1 @@
+//! Dunning: procedures, runs, notices, tasks and dispatch.

@@ -1,0 +1,1 @@
+//! Segmentation: schemes, memberships and their history.

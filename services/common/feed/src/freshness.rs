@@ -15,6 +15,9 @@ use crate::{
     key::{PARTITIONS, partition},
 };
 
+/// A consumed feed, and the feeds that it is derived from itself.
+pub type Feed = (&'static str, &'static [&'static str]);
+
 /// Longest wait for a state to arrive.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -25,7 +28,7 @@ const POLL: Duration = Duration::from_millis(20);
 #[derive(Clone)]
 pub struct Freshness {
     publisher: Publisher,
-    feeds: Arc<[&'static str]>,
+    feeds: Arc<[Feed]>,
     progress: watch::Receiver<u64>,
 }
 
@@ -43,11 +46,7 @@ enum Arrival {
 impl Freshness {
     /// Waits on the feeds named; `progress` changes whenever a consumer of this process has committed.
     #[must_use]
-    pub fn new(
-        publisher: Publisher,
-        feeds: &[&'static str],
-        progress: watch::Receiver<u64>,
-    ) -> Self {
+    pub fn new(publisher: Publisher, feeds: &[Feed], progress: watch::Receiver<u64>) -> Self {
         Self {
             publisher,
             feeds: feeds.into(),
@@ -89,17 +88,7 @@ impl Freshness {
         if at_least.is_empty() {
             return Ok(());
         }
-        let token = ConsistencyToken::decode(at_least)
-            .filter(|token| {
-                token.service == self.publisher.service()
-                    || self.feeds.contains(&token.service.as_str())
-            })
-            .ok_or_else(|| {
-                Error::Invalid(vec![Violation::new(
-                    "at_least",
-                    "is not a consistency token of a service known here",
-                )])
-            })?;
+        let token = self.decode(at_least)?;
         if token.service == self.publisher.service() {
             // What is committed here can be read here.
             return if token.incarnation == self.publisher.incarnation_id() {
@@ -142,24 +131,29 @@ impl Freshness {
         }
     }
 
+    /// Whether the write has reached the partitions by every path on which its consequences come here.
     async fn arrival(&self, token: &ConsistencyToken, scope: &Scope) -> Result<Arrival> {
         let (filter, part) = match scope {
             Scope::Debtor(part) => ("c.part = $2", *part),
             Scope::All => ("c.part >= $2", 0),
         };
+        let sweep =
+            "(SELECT min(s.cause_tx) FROM feed_sweep s WHERE s.feed = c.feed AND s.part = c.part)";
         let rows = self
             .publisher
             .db()
             .query(
                 &format!(
-                    "SELECT c.incarnation, c.tx, c.ready, c.state, \
-                     (SELECT min(s.cause_tx) FROM feed_sweep s WHERE s.feed = c.feed AND s.part = c.part) \
-                     AS sweep_tx FROM feed_cursor c WHERE c.feed = $1 AND {filter}"
+                    "SELECT c.incarnation, c.tx, c.ready, c.state, {sweep} AS sweep_tx, CAST(1 AS BIGINT) AS direct FROM feed_cursor c \
+                     WHERE c.feed = $1 AND {filter} \
+                     UNION ALL SELECT k.incarnation, k.tx, c.ready, c.state, {sweep}, CAST(0 AS BIGINT) \
+                     FROM feed_contained k JOIN feed_cursor c ON c.feed = k.feed AND c.part = k.part \
+                     WHERE k.origin = $1 AND {filter}"
                 ),
                 vec![token.service.clone().into(), part.into()],
             )
             .await?;
-        let expected = match scope {
+        let parts = match scope {
             Scope::Debtor(_) => 1,
             Scope::All => PARTITIONS,
         };
@@ -167,24 +161,103 @@ impl Freshness {
         for row in &rows {
             let live =
                 column::<i64>(row, "ready")? == 1 && column::<String>(row, "state")? == "live";
-            if column::<String>(row, "incarnation")? != token.incarnation {
-                // A partition that is taking a snapshot may be on its way to the token's incarnation.
-                if live {
+            let incarnation: String = column(row, "incarnation")?;
+            if incarnation != token.incarnation {
+                // A path that has stated nothing yet, or is taking a snapshot, may be on its way to the token's
+                // incarnation.
+                if live && !incarnation.is_empty() {
                     return Ok(Arrival::Expired);
                 }
                 continue;
             }
             let tx: i64 = column(row, "tx")?;
-            let sweep: Option<i64> = column(row, "sweep_tx")?;
-            if live && token.tx < sweep.map_or(tx, |sweep| sweep.min(tx)) {
+            let direct = column::<i64>(row, "direct")? == 1;
+            let contained = match column::<Option<i64>>(row, "sweep_tx")? {
+                Some(sweep) if direct => sweep.min(tx),
+                // It counts in the transactions of another feed.
+                Some(_) => continue,
+                None => tx,
+            };
+            if live && token.tx < contained {
                 arrived += 1;
             }
         }
-        Ok(if arrived == expected {
+        Ok(if arrived == parts * self.paths(&token.service) {
             Arrival::Here
         } else {
             Arrival::NotYet
         })
+    }
+
+    /// How many ways there are from a feed to here.
+    fn paths(&self, origin: &str) -> i64 {
+        let ways = self.feeds.iter().map(|(feed, origins)| {
+            i64::from(*feed == origin) + i64::from(origins.contains(&origin))
+        });
+        ways.sum()
+    }
+
+    /// The latest state of a consumed feed that is known of everybody, as a token: once [`Freshness::has_all`] says so, its
+    /// consequences have come by every path. `None` before the first snapshot.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn latest(&self, feed: &str) -> Result<Option<String>> {
+        let row = self
+            .publisher
+            .db()
+            .query_one(
+                "SELECT min(incarnation) AS first, max(incarnation) AS last, min(tx) AS tx FROM feed_cursor \
+                 WHERE feed = $1",
+                vec![feed.into()],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let incarnation: Option<String> = column(&row, "first")?;
+        let last: Option<String> = column(&row, "last")?;
+        let tx: Option<i64> = column(&row, "tx")?;
+        let (Some(incarnation), Some(tx)) = (incarnation, tx) else {
+            return Ok(None);
+        };
+        if incarnation.is_empty() || last.as_ref() != Some(&incarnation) {
+            return Ok(None);
+        }
+        let token = ConsistencyToken {
+            service: feed.to_owned(),
+            incarnation,
+            tx: tx.saturating_sub(1),
+        };
+        Ok(Some(token.encode()))
+    }
+
+    /// Whether what is known of everybody contains the write that the token names, by every path. It does not wait.
+    ///
+    /// # Errors
+    /// `Invalid` if the token is none, `TOKEN_EXPIRED` if it belongs to a state that is no longer there; those of the
+    /// database.
+    pub async fn has_all(&self, at_least: &str) -> Result<bool> {
+        let token = self.decode(at_least)?;
+        if token.service == self.publisher.service() {
+            return Ok(true);
+        }
+        match self.arrival(&token, &Scope::All).await? {
+            Arrival::Here => Ok(true),
+            Arrival::NotYet => Ok(false),
+            Arrival::Expired => Err(expired()),
+        }
+    }
+
+    fn decode(&self, at_least: &str) -> Result<ConsistencyToken> {
+        ConsistencyToken::decode(at_least)
+            .filter(|token| {
+                token.service == self.publisher.service() || self.paths(&token.service) > 0
+            })
+            .ok_or_else(|| {
+                Error::Invalid(vec![Violation::new(
+                    "at_least",
+                    "is not a consistency token of a service known here",
+                )])
+            })
     }
 
     /// Refuses if a change of the debtor could not be applied here.

@@ -77,6 +77,18 @@ CREATE TABLE feed_member (
     PRIMARY KEY (feed, owner)
 ) @fill@;
 
+-- What a consumed feed states to contain of the feeds that it consumes itself. One row per partition and origin from the
+-- start, with an empty incarnation until something is stated. `row_tx` as above.
+CREATE TABLE feed_contained (
+    feed TEXT NOT NULL,
+    part BIGINT NOT NULL,
+    origin TEXT NOT NULL,
+    incarnation TEXT NOT NULL,
+    tx BIGINT NOT NULL,
+    row_tx BIGINT NOT NULL,
+    PRIMARY KEY (feed, part, origin)
+) @fill@;
+
 -- Creditor-level facts that have not reached every debtor of a partition yet. `next_debtor` is the last one done, empty
 -- if the sweep has not begun; a fact that arrives before it has begun only raises `latest_tx`.
 CREATE TABLE feed_sweep (

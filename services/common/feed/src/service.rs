@@ -22,7 +22,7 @@ use tonic::{
 
 use crate::{
     Consumer, ConsumerSettings, EntityType, FeedAdmin, FeedServer, Freshness, Projection,
-    Publisher, SnapshotSource, Tailer, keep_retention,
+    Publisher, SnapshotSource, Tailer, freshness, keep_retention,
 };
 
 /// After so long without a sign of life another service is taken to be gone, and connected to again.
@@ -36,7 +36,7 @@ pub struct Service {
     publisher: Publisher,
     tailer: Tailer,
     consumers: Vec<Arc<Consumer>>,
-    feeds: Vec<&'static str>,
+    feeds: Vec<freshness::Feed>,
     progress: watch::Sender<u64>,
 }
 
@@ -96,7 +96,7 @@ impl Service {
         url: &str,
         settings: ConsumerSettings,
     ) -> Result<()> {
-        self.feeds.push(projection.feed());
+        self.feeds.push((projection.feed(), projection.origins()));
         self.consumers.push(Arc::new(Consumer::new(
             self.publisher.clone(),
             projection,

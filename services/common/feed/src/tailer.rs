@@ -308,39 +308,44 @@ impl Tailer {
         })
     }
 
-    /// What the events below `horizon` contain of the upstream feeds: only from cursor rows whose own transaction is
-    /// below the horizon, and only up to before the oldest unfinished sweep. Where a row is above it, what was stated
-    /// before still holds.
+    /// What the events below `horizon` contain of the upstream feeds: the least over all paths by which a feed's facts come
+    /// here, only from rows whose own transaction is below the horizon, and only up to before the oldest unfinished sweep.
+    /// Where that cannot be said now, what was stated before still holds.
     async fn read_contained(&self, horizon: i64) -> Result<Contained> {
         let rows = self
             .publisher
             .db()
             .query(
-                "SELECT c.feed, c.part, c.incarnation, c.tx, c.row_tx, \
-                 (SELECT min(s.cause_tx) FROM feed_sweep s WHERE s.feed = c.feed AND s.part = c.part) AS sweep_tx \
-                 FROM feed_cursor c WHERE c.ready = 1 AND c.state = 'live'",
+                "SELECT c.feed AS origin, c.part, c.incarnation, c.tx, c.row_tx, c.ready, c.state, \
+                 (SELECT min(s.cause_tx) FROM feed_sweep s WHERE s.feed = c.feed AND s.part = c.part) AS sweep_tx, \
+                 CAST(1 AS BIGINT) AS direct FROM feed_cursor c \
+                 UNION ALL \
+                 SELECT k.origin, k.part, k.incarnation, k.tx, k.row_tx, c.ready, c.state, \
+                 (SELECT min(s.cause_tx) FROM feed_sweep s WHERE s.feed = c.feed AND s.part = c.part), CAST(0 AS BIGINT) \
+                 FROM feed_contained k JOIN feed_cursor c ON c.feed = k.feed AND c.part = k.part",
                 vec![],
             )
             .await?;
         let before = self.head.borrow().contained.clone();
-        let mut contained = Contained::new();
+        let mut contained = BTreeMap::<(String, i64), Option<Position>>::new();
         for row in &rows {
-            let key = (column::<String>(row, "feed")?, column::<i64>(row, "part")?);
-            if column::<i64>(row, "row_tx")? >= horizon {
-                if let Some(position) = before.get(&key) {
-                    contained.insert(key, position.clone());
-                }
-                continue;
-            }
-            let tx: i64 = column(row, "tx")?;
-            let sweep: Option<i64> = column(row, "sweep_tx")?;
-            let position = Position {
-                incarnation: column(row, "incarnation")?,
-                tx: sweep.map_or(tx, |sweep| sweep.min(tx)),
+            let key = (
+                column::<String>(row, "origin")?,
+                column::<i64>(row, "part")?,
+            );
+            let path = path(row, horizon)?;
+            let path = match path {
+                Path::Held => before.get(&key).cloned(),
+                Path::None => None,
+                Path::At(position) => Some(position),
             };
-            contained.insert(key, position);
+            contained
+                .entry(key)
+                .and_modify(|least| *least = least.take().and_then(|it| lesser(it, path.clone()?)))
+                .or_insert(path);
         }
-        Ok(contained)
+        let stated = |(key, position): (_, Option<_>)| Some((key, position?));
+        Ok(contained.into_iter().filter_map(stated).collect())
     }
 
     /// For how long this process has seen the same transaction hold the horizon back; zero if none does. It may be
@@ -359,6 +364,44 @@ impl Tailer {
             _ => Some((low, Instant::now())),
         };
     }
+}
+
+/// How far one path is by which an upstream's facts come here.
+enum Path {
+    /// Nothing can be said of it.
+    None,
+    /// Nothing new can be said of it.
+    Held,
+    /// It contains everything before.
+    At(Position),
+}
+
+fn path(row: &QueryResult, horizon: i64) -> Result<Path> {
+    let ready = column::<i64>(row, "ready")? == 1 && column::<String>(row, "state")? == "live";
+    let incarnation: String = column(row, "incarnation")?;
+    if !ready || incarnation.is_empty() {
+        return Ok(Path::None);
+    }
+    if column::<i64>(row, "row_tx")? >= horizon {
+        return Ok(Path::Held);
+    }
+    let tx: i64 = column(row, "tx")?;
+    let sweep: Option<i64> = column(row, "sweep_tx")?;
+    let direct = column::<i64>(row, "direct")? == 1;
+    Ok(match sweep {
+        // A sweep counts in the transactions of the feed that caused it, not in those of the origin.
+        Some(_) if !direct => Path::Held,
+        sweep => Path::At(Position {
+            incarnation,
+            tx: sweep.map_or(tx, |sweep| sweep.min(tx)),
+        }),
+    })
+}
+
+/// The position that both contain; `None` if they cannot be compared.
+fn lesser(one: Position, other: Position) -> Option<Position> {
+    let comparable = one.incarnation == other.incarnation;
+    comparable.then_some(if one.tx <= other.tx { one } else { other })
 }
 
 /// Cuts an incomplete last transaction off; says up to where the rest is complete.

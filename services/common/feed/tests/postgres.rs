@@ -64,6 +64,14 @@ on_postgres!(
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_arrives_by_every_path() {
+    let cluster = Cluster::shared();
+    let databases = [(); 3].map(|()| cluster.database());
+    let [up, down, third] = [0, 1, 2].map(|at| connect(&databases[at]));
+    toy::third::a_token_arrives_by_every_path(&up.await, &down.await, &third.await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_contain_what_their_token_names() {
     let cluster = Cluster::shared();
     let (up, down) = (cluster.database(), cluster.database());

@@ -50,6 +50,13 @@ on_sqlite!(
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_arrives_by_every_path() {
+    let (_folder, up, down) = databases().await;
+    let (_other, third, _) = databases().await;
+    toy::third::a_token_arrives_by_every_path(&up, &down, &third).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_contain_what_their_token_names() {
     let (_folder, up, down) = databases().await;
     let stale = suite::reads_contain_what_their_token_names(&up, &down, 200).await;

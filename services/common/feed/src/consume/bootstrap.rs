@@ -10,7 +10,7 @@ use mahnwerk_runtime::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Consumer, apply::Step, apply::batch_length, upstream_error};
+use super::{Consumer, apply::Step, apply::batch_length, contained::Stated, upstream_error};
 use crate::{
     Change, Locks, Position, WriteTx,
     key::CREDITOR_LEVEL,
@@ -86,6 +86,7 @@ impl Consumer {
         )
         .await?;
         self.forget_parked(&tx, parts).await?;
+        self.forget_stated(&tx, parts).await?;
         tx.commit().await?;
         Ok(generation)
     }
@@ -247,7 +248,9 @@ impl Consumer {
                 at = position.tx;
                 let changes = std::mem::take(&mut received);
                 let moved = self.apply_all(&mut cursors, changes, at).await?
-                    && self.move_all(&mut cursors, at).await?;
+                    && self
+                        .move_all(&mut cursors, at, &mut Stated::default())
+                        .await?;
                 if !moved {
                     return Err(Error::Contention(None));
                 }

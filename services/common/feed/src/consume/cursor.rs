@@ -8,7 +8,7 @@ use mahnwerk_runtime::{
     error::Result,
 };
 
-use super::Consumer;
+use super::{Consumer, contained::Stated};
 use crate::{
     Locks, WriteTx,
     tailer::{all_partitions, background},
@@ -56,7 +56,8 @@ impl Consumer {
             .db()
             .query_one(
                 "SELECT (SELECT count(*) FROM feed_cursor WHERE feed = $1) + \
-                 (SELECT count(*) FROM feed_lease WHERE feed = $1) AS n",
+                 (SELECT count(*) FROM feed_lease WHERE feed = $1) + \
+                 (SELECT count(*) FROM feed_contained WHERE feed = $1) AS n",
                 vec![self.feed().into()],
             )
             .await?
@@ -65,10 +66,27 @@ impl Consumer {
             None => 0,
         };
         let parts: Vec<i64> = all_partitions().collect();
-        if usize::try_from(known).unwrap_or(0) == 2 * parts.len() {
+        let origins = self.projection.origins();
+        if usize::try_from(known).unwrap_or(0) == (2 + origins.len()) * parts.len() {
             return Ok(());
         }
         let txn = self.db().begin_write().await?;
+        // Before the cursors: from its first cursor on a partition waits for every path.
+        for origin in origins {
+            txn.execute_rows(
+                Rows::new().int("part", parts.clone()),
+                vec![self.feed().into(), (*origin).into()],
+                |table, n| {
+                    format!(
+                        "INSERT INTO feed_contained (feed, part, origin, incarnation, tx, row_tx) \
+                         SELECT ${n}, r.part, ${}, '', 0, 0 FROM {table} AS r WHERE true \
+                         ON CONFLICT (feed, part, origin) DO NOTHING",
+                        n + 1
+                    )
+                },
+            )
+            .await?;
+        }
         txn.execute_rows(
             Rows::new().int("part", parts.clone()),
             vec![self.feed().into()],
@@ -168,26 +186,30 @@ impl Consumer {
         Ok(moved == expected)
     }
 
-    /// Moves all cursors that are behind to `tx`, for a position that came without changes for them.
+    /// Moves all cursors that are behind to `tx`, for a position that came without changes for them, and stores what was
+    /// stated up to there.
     pub(super) async fn move_all(
         &self,
         cursors: &mut BTreeMap<i64, Cursor>,
         to: i64,
+        stated: &mut Stated,
     ) -> Result<bool> {
         let behind: Vec<_> = cursors
             .values()
             .filter(|each| each.tx < to)
             .cloned()
             .collect();
-        if behind.is_empty() {
+        if behind.is_empty() && stated.is_empty() {
             return Ok(true);
         }
         let tx = WriteTx::begin(&self.publisher, Locks::none(), background("feed")).await?;
+        self.store_stated(&tx, stated).await?;
         if !self.move_cursors(&tx, &behind, to).await? {
             tx.rollback().await?;
             return Ok(false);
         }
         tx.commit().await?;
+        stated.clear();
         for cursor in behind {
             if let Some(stored) = cursors.get_mut(&cursor.part) {
                 stored.tx = to;

@@ -3,6 +3,7 @@
 //! - [`lease`]: which replica works on which partitions;
 //! - [`cursor`]: how far each partition is, moved in the transaction of the effect;
 //! - [`apply`]: a batch, its consequences and the new cursor in one transaction;
+//! - [`contained`]: what the feed states to contain of the feeds it is derived from;
 //! - [`bootstrap`]: snapshot, then live;
 //! - [`sweep`]: creditor-level facts that concern many debtors, in chunks;
 //! - [`compare`]: holding the projection against the upstream's snapshot now and then;
@@ -11,6 +12,7 @@
 pub(crate) mod apply;
 mod bootstrap;
 mod compare;
+mod contained;
 pub(crate) mod cursor;
 mod lag;
 mod lease;
@@ -35,6 +37,7 @@ use tonic::{Code, transport::Channel};
 
 use crate::{Change, Position, Publisher, WriteTx};
 pub use compare::StoredRow;
+use contained::Stated;
 use cursor::Cursor;
 use lag::Lag;
 
@@ -43,6 +46,12 @@ use lag::Lag;
 pub trait Projection: Send + Sync + 'static {
     /// The feed, for example `registry`.
     fn feed(&self) -> &'static str;
+
+    /// The feeds that this feed is derived from itself, for example `registry` for `scoring`. What it states to contain of
+    /// them decides when a token of theirs has arrived here by every path.
+    fn origins(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Version of the projection code. Raising it makes a consumer take a new snapshot; a replica with a lower one than
     /// the stored rows takes no leases.
@@ -326,6 +335,7 @@ impl Consumer {
         let mut sweeping = true;
         let mut bookmark_due = Instant::now();
         let mut bookmark: Option<i64> = None;
+        let mut stated = Stated::default();
         loop {
             tokio::select! {
                 biased;
@@ -353,6 +363,7 @@ impl Consumer {
                     }
                     received.extend(message.changes);
                     self.lag.waiting(received.len());
+                    stated.add(self.projection.origins(), message.contained);
                     let Some(position) = message.position else { continue };
                     let changes = std::mem::take(&mut received);
                     if !changes.is_empty() {
@@ -366,7 +377,7 @@ impl Consumer {
                 }
                 () = tokio::time::sleep_until(bookmark_due), if bookmark.is_some() => {
                     if let Some(tx) = bookmark.take()
-                        && !self.move_all(&mut cursors, tx).await?
+                        && !self.move_all(&mut cursors, tx, &mut stated).await?
                     {
                         return Ok(Ended::CursorMoved);
                     }

@@ -5,6 +5,7 @@
 
 pub mod poison;
 pub mod suite;
+pub mod third;
 mod totals;
 
 use std::{
@@ -116,20 +117,11 @@ impl Upstream {
         let tailer = Tailer::open(publisher.clone()).await?;
         let stop = CancellationToken::new();
         tokio::spawn(tailer.clone().run(stop.clone()));
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let incoming =
-            TcpIncoming::bind(any).map_err(|error| Error::internal(error.to_string()))?;
-        let address = incoming
-            .local_addr()
-            .map_err(|error| Error::internal(error.to_string()))?;
-        let feed = FeedServer::new(tailer.clone(), Arc::new(Things), stop.clone());
-        let admin = FeedAdmin::new(tailer.clone(), []);
-        tokio::spawn(
-            Server::builder()
-                .add_service(FeedServiceServer::new(feed))
-                .add_service(FeedAdminServiceServer::new(admin))
-                .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned()),
-        );
+        let address = serve(
+            FeedServer::new(tailer.clone(), Arc::new(Things), stop.clone()),
+            FeedAdmin::new(tailer.clone(), []),
+            &stop,
+        )?;
         Ok(Self {
             publisher,
             tailer,
@@ -281,6 +273,22 @@ fn money(name: &str, value: i64) -> Money {
     }
 }
 
+/// Listens on a free port until `stop`.
+fn serve(feed: FeedServer, admin: FeedAdmin, stop: &CancellationToken) -> Result<SocketAddr> {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let incoming = TcpIncoming::bind(any).map_err(|error| Error::internal(error.to_string()))?;
+    let address = incoming
+        .local_addr()
+        .map_err(|error| Error::internal(error.to_string()))?;
+    tokio::spawn(
+        Server::builder()
+            .add_service(FeedServiceServer::new(feed))
+            .add_service(FeedAdminServiceServer::new(admin))
+            .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned()),
+    );
+    Ok(address)
+}
+
 fn channel(address: SocketAddr) -> Channel {
     Endpoint::from_shared(format!("http://{address}"))
         .map(|endpoint| endpoint.connect_lazy())
@@ -386,6 +394,8 @@ pub struct Downstream {
     pub admin: FeedAdmin,
     /// Whether the poisonous value can be applied by now.
     pub cured: Arc<AtomicBool>,
+    /// Where its own feed is served.
+    pub address: SocketAddr,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
@@ -446,16 +456,22 @@ impl Downstream {
                 progress,
             )
         };
+        let address = serve(
+            FeedServer::new(tailer.clone(), Arc::new(totals::TotalsOf), stop.clone()),
+            FeedAdmin::new(tailer.clone(), []),
+            &stop,
+        )?;
         let admin = FeedAdmin::new(tailer, [Arc::new(consumer(progress.clone()))]);
         let worker = consumer(progress);
         let until = stop.clone();
         let task = tokio::spawn(async move { worker.run(until).await });
-        let freshness = Freshness::new(publisher.clone(), &["upstream"], watched);
+        let freshness = Freshness::new(publisher.clone(), &[("upstream", &[])], watched);
         Ok(Self {
             publisher,
             freshness,
             admin,
             cured,
+            address,
             stop,
             task,
         })

@@ -5,7 +5,9 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use mahnwerk_feed::{Batch, Change, NewEvent, Projection, StoredRow, WriteTx, partition};
+use mahnwerk_feed::{
+    Batch, Change, NewEvent, Projection, SnapshotRow, SnapshotSource, StoredRow, WriteTx, partition,
+};
 use mahnwerk_proto::common::v1::Money;
 use mahnwerk_runtime::{
     db::{Db, Rows, Sql, column},
@@ -14,6 +16,65 @@ use mahnwerk_runtime::{
 use prost::Message;
 
 use super::{POISON, money};
+
+/// The downstream's own snapshot: totals by debtor.
+pub(super) struct TotalsOf;
+
+#[async_trait::async_trait]
+impl SnapshotSource for TotalsOf {
+    fn entities(&self) -> &'static [&'static str] {
+        &["thing"]
+    }
+
+    async fn page(
+        &self,
+        db: &Db,
+        _entity: &'static str,
+        partitions: &[i64],
+        after: Option<&[String]>,
+        limit: u64,
+    ) -> Result<Vec<SnapshotRow>> {
+        let after = |index: usize| {
+            after
+                .and_then(|key| key.get(index))
+                .cloned()
+                .unwrap_or_default()
+        };
+        let rows = db
+            .query_rows(
+                Rows::new().int("part", partitions.iter().copied()),
+                vec![
+                    after(0).into(),
+                    after(1).into(),
+                    i64::try_from(limit).unwrap_or(i64::MAX).into(),
+                ],
+                |table, n| {
+                    format!(
+                        "SELECT t.creditor_id, t.debtor_id, t.version, t.value FROM total t \
+                         WHERE t.part IN (SELECT r.part FROM {table} AS r) AND (t.creditor_id, t.debtor_id) > (${n}, ${}) \
+                         ORDER BY t.creditor_id, t.debtor_id LIMIT ${}",
+                        n + 1,
+                        n + 2
+                    )
+                },
+            )
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let creditor_id: String = column(row, "creditor_id")?;
+                let debtor_id: String = column(row, "debtor_id")?;
+                Ok(SnapshotRow {
+                    entity_id: debtor_id.clone(),
+                    version: column(row, "version")?,
+                    state: money("total", column(row, "value")?).encode_to_vec(),
+                    key: vec![creditor_id.clone(), debtor_id.clone()],
+                    creditor_id,
+                    debtor_id,
+                })
+            })
+            .collect()
+    }
+}
 
 /// The projection: numbers and rates as they came, totals as consequences.
 pub(super) struct Totals {

@@ -22,9 +22,6 @@ use crate::{
     tailer::{Contained, Head, horizon},
 };
 
-/// A bookmark follows a moved cursor this late at most.
-const BOOKMARK: Duration = Duration::from_millis(100);
-
 /// Changes in one message; an item's state is well below the message limit divided by this.
 const CHANGES_PER_MESSAGE: usize = 500;
 
@@ -35,19 +32,23 @@ const STREAM_BUFFER: usize = 8;
 pub struct FeedServer {
     tailer: Tailer,
     source: Arc<dyn SnapshotSource>,
+    bookmark: Duration,
     draining: CancellationToken,
 }
 
 impl FeedServer {
-    /// Serves from `tailer` and `source`; streams end when `draining` is cancelled.
+    /// Serves from `tailer` and `source`; a bookmark follows a moved cursor `bookmark` late at most. Streams end when
+    /// `draining` is cancelled.
     pub fn new(
         tailer: Tailer,
         source: Arc<dyn SnapshotSource>,
+        bookmark: Duration,
         draining: CancellationToken,
     ) -> Self {
         Self {
             tailer,
             source,
+            bookmark,
             draining,
         }
     }
@@ -93,6 +94,7 @@ impl FeedServer {
             incarnation: current.id,
             at: from.tx,
             stated: Contained::new(),
+            bookmark: self.bookmark,
         })
     }
 }
@@ -104,13 +106,14 @@ struct Streamer {
     incarnation: Arc<str>,
     at: i64,
     stated: Contained,
+    bookmark: Duration,
 }
 
 type Sender = mpsc::Sender<Result<WatchResponse, Status>>;
 
 impl Streamer {
     /// Streams until the consumer goes away or the history changes. Changes go out at once; a cursor that moved without
-    /// changes is told in bookmarks, at most one per [`BOOKMARK`].
+    /// changes is told in bookmarks, at most one per `bookmark`.
     async fn run(mut self, sender: &Sender) -> Result<()> {
         let mut bookmark_due = tokio::time::Instant::now();
         // The first one tells a consumer of a quiet feed that it has everything.
@@ -134,7 +137,7 @@ impl Streamer {
             }
             let now = tokio::time::Instant::now();
             if bookmark_owed && now >= bookmark_due {
-                bookmark_due = now + BOOKMARK;
+                bookmark_due = now + self.bookmark;
                 bookmark_owed = false;
                 let mut bookmark = WatchResponse::default();
                 self.state_position(&mut bookmark, &head);

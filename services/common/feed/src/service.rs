@@ -38,6 +38,7 @@ pub struct Service {
     consumers: Vec<Arc<Consumer>>,
     feeds: Vec<freshness::Feed>,
     progress: watch::Sender<u64>,
+    bookmark: Duration,
 }
 
 impl Service {
@@ -77,6 +78,7 @@ impl Service {
             consumers: Vec::new(),
             feeds: Vec::new(),
             progress,
+            bookmark: Duration::from_millis(settings.feed.bookmark_ms),
         })
     }
 
@@ -101,7 +103,10 @@ impl Service {
             self.publisher.clone(),
             projection,
             connect(url)?,
-            settings,
+            ConsumerSettings {
+                bookmark: self.bookmark,
+                ..settings
+            },
             self.progress.clone(),
         )));
         Ok(())
@@ -131,7 +136,12 @@ impl Service {
         shutdown: Shutdown,
     ) -> Result<Running> {
         let limit = settings.api.max_message_bytes;
-        let feed = FeedServer::new(self.tailer.clone(), snapshot, shutdown.draining.clone());
+        let feed = FeedServer::new(
+            self.tailer.clone(),
+            snapshot,
+            self.bookmark,
+            shutdown.draining.clone(),
+        );
         let admin = FeedAdmin::new(self.tailer.clone(), self.consumers.iter().cloned());
         let routes = routes
             .add_service(FeedServiceServer::new(feed).max_decoding_message_size(limit))

@@ -131,6 +131,8 @@ pub struct ConsumerSettings {
     pub renew: Duration,
     /// How often each partition is compared with the upstream's snapshot; zero: never.
     pub compare: Duration,
+    /// A position that moved without changes is stored at most this often.
+    pub bookmark: Duration,
 }
 
 impl Default for ConsumerSettings {
@@ -139,6 +141,7 @@ impl Default for ConsumerSettings {
             lease: Duration::from_secs(6),
             renew: Duration::from_secs(1),
             compare: Duration::from_secs(24 * 60 * 60),
+            bookmark: Duration::from_millis(100),
         }
     }
 }
@@ -168,9 +171,6 @@ pub struct Consumer {
 
 /// Longest pause after an error.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
-
-/// A cursor that moved without changes is stored at most this often.
-const BOOKMARK: Duration = Duration::from_millis(100);
 
 impl Consumer {
     /// A consumer of the feed behind `upstream` for `projection`, writing through `publisher`.
@@ -381,7 +381,7 @@ impl Consumer {
                     {
                         return Ok(Ended::CursorMoved);
                     }
-                    bookmark_due = Instant::now() + BOOKMARK;
+                    bookmark_due = Instant::now() + self.settings.bookmark;
                 }
                 () = std::future::ready(()), if sweeping => {}
             }

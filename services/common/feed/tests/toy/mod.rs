@@ -5,6 +5,7 @@
 
 pub mod poison;
 pub mod suite;
+mod things;
 pub mod third;
 mod totals;
 
@@ -17,7 +18,7 @@ use std::{
 
 use mahnwerk_feed::{
     Cause, Consumer, ConsumerSettings, EntityType, FeedAdmin, FeedServer, Freshness, Locks,
-    NewEvent, Projection, Publisher, SnapshotRow, SnapshotSource, Tailer, WriteTx, partition,
+    NewEvent, Projection, Publisher, Tailer, WriteTx, partition,
 };
 use mahnwerk_proto::common::v1::{
     Money, feed_admin_service_server::FeedAdminServiceServer,
@@ -25,17 +26,19 @@ use mahnwerk_proto::common::v1::{
 };
 use mahnwerk_runtime::{
     clock::{SharedClock, SystemClock},
-    db::{Db, Migration, Migrations, Rows, Sql, column},
+    db::{Db, Migration, Migrations, Sql, column},
     error::{Error, Result},
     ids::SystemIds,
 };
-use prost::Message;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint, Server, server::TcpIncoming};
 
 /// A value that the downstream cannot apply until it is cured.
 pub const POISON: i64 = -666;
+
+/// As in production.
+const BOOKMARK: Duration = Duration::from_millis(100);
 
 const MONEY: &str = "type.googleapis.com/mahnwerk.common.v1.Money";
 const ENTITIES: &[EntityType] = &[
@@ -118,7 +121,12 @@ impl Upstream {
         let stop = CancellationToken::new();
         tokio::spawn(tailer.clone().run(stop.clone()));
         let address = serve(
-            FeedServer::new(tailer.clone(), Arc::new(Things), stop.clone()),
+            FeedServer::new(
+                tailer.clone(),
+                Arc::new(things::Things),
+                BOOKMARK,
+                stop.clone(),
+            ),
             FeedAdmin::new(tailer.clone(), []),
             &stop,
         )?;
@@ -304,86 +312,6 @@ fn totals(rows: &[sea_orm::QueryResult]) -> Result<BTreeMap<(String, String), i6
         .collect()
 }
 
-struct Things;
-
-#[async_trait::async_trait]
-impl SnapshotSource for Things {
-    fn entities(&self) -> &'static [&'static str] {
-        &["rate", "thing"]
-    }
-
-    async fn page(
-        &self,
-        db: &Db,
-        entity: &'static str,
-        partitions: &[i64],
-        after: Option<&[String]>,
-        limit: u64,
-    ) -> Result<Vec<SnapshotRow>> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let after = |index: usize| {
-            after
-                .and_then(|key| key.get(index))
-                .cloned()
-                .unwrap_or_default()
-        };
-        if entity == "rate" {
-            let rows = db
-                .query(
-                    "SELECT creditor_id, version, value FROM rate WHERE creditor_id > $1 ORDER BY creditor_id LIMIT $2",
-                    vec![after(0).into(), limit.into()],
-                )
-                .await?;
-            return rows
-                .iter()
-                .map(|row| {
-                    let creditor: String = column(row, "creditor_id")?;
-                    Ok(SnapshotRow {
-                        debtor_id: String::new(),
-                        entity_id: creditor.clone(),
-                        version: column(row, "version")?,
-                        state: money("rate", column(row, "value")?).encode_to_vec(),
-                        key: vec![creditor.clone()],
-                        creditor_id: creditor,
-                    })
-                })
-                .collect();
-        }
-        let rows = db
-            .query_rows(
-                Rows::new().int("part", partitions.iter().copied()),
-                vec![after(0).into(), after(1).into(), after(2).into(), limit.into()],
-                |table, n| {
-                    format!(
-                        "SELECT t.creditor_id, t.debtor_id, t.thing_id, t.version, t.value FROM thing t \
-                         WHERE t.part IN (SELECT r.part FROM {table} AS r) \
-                         AND (t.creditor_id, t.debtor_id, t.thing_id) > (${n}, ${}, ${}) \
-                         ORDER BY t.creditor_id, t.debtor_id, t.thing_id LIMIT ${}",
-                        n + 1,
-                        n + 2,
-                        n + 3
-                    )
-                },
-            )
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let creditor_id: String = column(row, "creditor_id")?;
-                let debtor_id: String = column(row, "debtor_id")?;
-                let thing: String = column(row, "thing_id")?;
-                Ok(SnapshotRow {
-                    entity_id: format!("{debtor_id}/{thing}"),
-                    version: column(row, "version")?,
-                    state: money(&thing, column(row, "value")?).encode_to_vec(),
-                    key: vec![creditor_id.clone(), debtor_id.clone(), thing],
-                    creditor_id,
-                    debtor_id,
-                })
-            })
-            .collect()
-    }
-}
-
 /// The downstream toy: one replica.
 pub struct Downstream {
     /// Its writing side.
@@ -414,6 +342,7 @@ pub fn impatient() -> ConsumerSettings {
         lease: Duration::from_millis(1500),
         renew: Duration::from_millis(300),
         compare: Duration::ZERO,
+        bookmark: BOOKMARK,
     }
 }
 
@@ -457,7 +386,12 @@ impl Downstream {
             )
         };
         let address = serve(
-            FeedServer::new(tailer.clone(), Arc::new(totals::TotalsOf), stop.clone()),
+            FeedServer::new(
+                tailer.clone(),
+                Arc::new(totals::TotalsOf),
+                BOOKMARK,
+                stop.clone(),
+            ),
             FeedAdmin::new(tailer.clone(), []),
             &stop,
         )?;

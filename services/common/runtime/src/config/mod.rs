@@ -39,6 +39,8 @@ pub struct CommonSettings {
     pub database: DatabaseSettings,
     /// The log.
     pub log: LogSettings,
+    /// The change feeds.
+    pub feed: FeedSettings,
     /// How to stop.
     pub shutdown: ShutdownSettings,
 }
@@ -125,6 +127,21 @@ impl Default for LogSettings {
     }
 }
 
+/// The change feeds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FeedSettings {
+    /// How late, in milliseconds, a position that moved without changes is told and stored, 1 to 1,000. Shorter: reads
+    /// with a consistency token wait less, and positions are written more often.
+    pub bookmark_ms: u64,
+}
+
+impl Default for FeedSettings {
+    fn default() -> Self {
+        Self { bookmark_ms: 100 }
+    }
+}
+
 /// How to stop.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -193,6 +210,7 @@ impl CommonSettings {
             0..=60_000,
         );
         within("shutdown.grace_ms", self.shutdown.grace_ms, 0..=600_000);
+        within("feed.bookmark_ms", self.feed.bookmark_ms, 1..=1_000);
         if !["sqlite:", "postgres:", "postgresql:"]
             .iter()
             .any(|scheme| self.database.url.starts_with(scheme))

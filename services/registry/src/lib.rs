@@ -43,6 +43,10 @@ pub fn migrations() -> Migrations {
             name: "m20261121_000102_create_account",
             sql: include_str!("storage/schema_account.sql"),
         },
+        Migration {
+            name: "m20261122_000103_create_arrangement",
+            sql: include_str!("storage/schema_arrangement.sql"),
+        },
     ])
 }
 

@@ -5,7 +5,7 @@ mod common;
 use common::Service;
 use mahnwerk_registry::{
     config::Settings,
-    conformance::{business_day, contact_point, creditor, debtor, feed, timeline},
+    conformance::{business_day, contact, contact_point, creditor, debtor, feed, timeline},
     migrations, start,
 };
 use mahnwerk_runtime::{config::DatabaseSettings, db::Db, server::Shutdown};
@@ -47,6 +47,10 @@ over_grpc! {
     timeline::the_timeline_tells_everything_newest_first,
     contact_point::a_contact_point_lives_and_is_created_again,
     contact_point::a_debtor_has_at_most_fifty_contact_points,
+    contact::contacts_are_recorded_once_and_listed_newest_first,
+    contact::a_report_moves_the_state_of_the_address_it_is_about,
+    contact::only_persons_die,
+    contact::bank_imports_only_move_forward,
     feed::stream_snapshot_and_api_agree,
 }
 

@@ -36,6 +36,8 @@ pub struct Creditor {
     pub business_day_mode: BusinessDayMode,
     /// The open business day; `None` before the first one.
     pub business_date: Option<NaiveDate>,
+    /// The last day whose bank statements are in the books; `None` before the first import.
+    pub last_bank_import: Option<NaiveDate>,
     /// 1 after creation; grows with every change.
     pub version: i64,
 }
@@ -74,6 +76,30 @@ impl Creditor {
         }
         *self = updated;
         Ok(())
+    }
+
+    /// Notes that bank statements up to a day are in the books; an earlier day than the one known changes nothing, and
+    /// answers false. The version stays.
+    ///
+    /// # Errors
+    /// The day is after the business date, or there is none yet.
+    pub fn note_bank_import(&mut self, day: NaiveDate) -> Result<bool, DomainError> {
+        let business_date = self.business_date.ok_or(DomainError::NoBusinessDay)?;
+        let mut violations = Violations::new();
+        violations.require(
+            day <= business_date,
+            "import_date",
+            "must not be after the business date",
+        );
+        let violations = violations.into_vec();
+        if !violations.is_empty() {
+            return Err(DomainError::Invalid(violations));
+        }
+        let is_later = self.last_bank_import.is_none_or(|known| known < day);
+        if is_later {
+            self.last_bank_import = Some(day);
+        }
+        Ok(is_later)
     }
 
     /// The creditor with this business day open, and the version grown by one.
@@ -165,6 +191,7 @@ mod tests {
             reporting_currency: Currency::parse("EUR").unwrap(),
             business_day_mode: BusinessDayMode::Manual,
             business_date: None,
+            last_bank_import: None,
             version: 1,
         }
     }

@@ -104,6 +104,8 @@ pub struct Debtor {
     pub credit_hold_reason: String,
     /// The day insolvency proceedings were opened; `None` if not insolvent.
     pub insolvent_since: Option<NaiveDate>,
+    /// The day of death, or the day it became known; `None` if not known to be deceased, always for organisations.
+    pub deceased_since: Option<NaiveDate>,
     /// 1 after creation; grows with every change.
     pub version: i64,
 }
@@ -170,6 +172,14 @@ impl Debtor {
         if let Some(date) = self.insolvent_since {
             violations.date("insolvent_since", date);
         }
+        if let Some(date) = self.deceased_since {
+            violations.date("deceased_since", date);
+            violations.require(
+                self.kind == DebtorKind::Person,
+                "debtor_id",
+                "must be a natural person",
+            );
+        }
         let reason_length = if self.credit_hold { 1..=500 } else { 0..=0 };
         violations.text("reason", &self.credit_hold_reason, reason_length, true);
         violations.into_vec()
@@ -219,6 +229,18 @@ impl Debtor {
     pub fn set_insolvency(&mut self, since: Option<NaiveDate>) -> Result<(), Vec<Violation>> {
         let updated = Self {
             insolvent_since: since,
+            ..self.clone()
+        };
+        self.replace_if_valid(updated)
+    }
+
+    /// Marks a person as deceased or, with `None`, lifts the mark. The version stays.
+    ///
+    /// # Errors
+    /// An organisation, or a date out of range; nothing is changed then.
+    pub fn set_deceased(&mut self, since: Option<NaiveDate>) -> Result<(), Vec<Violation>> {
+        let updated = Self {
+            deceased_since: since,
             ..self.clone()
         };
         self.replace_if_valid(updated)

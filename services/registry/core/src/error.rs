@@ -79,6 +79,26 @@ pub enum DomainError {
         item: ItemKey,
     },
 
+    /// An open dispute, promise or plan covers the invoice.
+    #[error("{kind} {id} covers it already")]
+    AlreadyCovered {
+        /// `dispute`, `promise` or `instalment_plan`.
+        kind: &'static str,
+        /// Its key.
+        id: String,
+    },
+
+    /// The state of something does not allow it.
+    #[error("{kind} {id} is {state}")]
+    WrongState {
+        /// What it is.
+        kind: &'static str,
+        /// Its key.
+        id: String,
+        /// The state it is in.
+        state: &'static str,
+    },
+
     /// A limit is reached.
     #[error("limit of {limit} {what} reached")]
     LimitReached {

@@ -4,9 +4,11 @@
 //! minor units of one currency (`i64`), dates are calendar dates between [`date::MIN`] and [`date::MAX`].
 
 pub mod account;
+pub mod arrangement;
 pub mod balance;
 pub mod calendar;
 pub mod code;
+pub mod contact;
 pub mod creditor;
 pub mod currency;
 pub mod date;

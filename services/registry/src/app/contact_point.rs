@@ -121,7 +121,8 @@ impl Admission {
     }
 }
 
-async fn save(
+/// Stores contact points, and tells what was done to them.
+pub(super) async fn save(
     tx: &mut WriteTx,
     creditor: &Creditor,
     contact_points: &[ContactPoint],

@@ -158,10 +158,12 @@ impl App {
         once.finish(creditor).await
     }
 
-    /// Opens a business day.
+    /// Opens a business day and settles what it decides. The token is that of the last transaction. A repeated call
+    /// settles what an earlier one left behind.
     ///
     /// # Errors
-    /// `NotFound`, `BUSINESS_DAY_REFUSED`, `RequestIdReused`, and those of the database.
+    /// `NotFound`, `BUSINESS_DAY_REFUSED`, `RequestIdReused`, and those of the database. If it fails while settling, the
+    /// day is open.
     pub async fn open_business_day(
         &self,
         call: &Call,
@@ -181,13 +183,22 @@ impl App {
                 locks,
             )
             .await?;
-        let mut once = match begun {
-            Begun::Replayed(written) => return Ok(written),
-            Begun::Fresh(once) => once,
+        let mut written = match begun {
+            Begun::Replayed(written) => written,
+            Begun::Fresh(mut once) => {
+                let creditor = creditor_of(&**once, creditor_id).await?;
+                let opened = open(&mut once, &creditor, date).await?;
+                once.finish(opened).await?
+            }
         };
-        let creditor = creditor_of(&**once, creditor_id).await?;
-        let opened = open(&mut once, &creditor, date).await?;
-        once.finish(opened).await
+        let cause = Cause {
+            request_id: request_id.to_owned(),
+            ..Cause::from(call)
+        };
+        if let Some(token) = self.settle_arrangements(creditor_id, &cause).await? {
+            written.consistency_token = token;
+        }
+        Ok(written)
     }
 
     /// Opens the business day of every creditor in AUTOMATIC mode for whom one has begun, and says how many. A creditor
@@ -235,6 +246,36 @@ impl App {
         tx.commit().await?;
         tracing::info!(creditor_id, business_date = %date, "business day opened");
         Ok(true)
+    }
+
+    /// Notes that bank statements up to a day are in the books.
+    ///
+    /// # Errors
+    /// `NotFound`, `NO_BUSINESS_DAY`, `Invalid`, `RequestIdReused`, and those of the database.
+    pub async fn record_bank_import(
+        &self,
+        call: &Call,
+        request_id: &str,
+        creditor_id: &str,
+        day: NaiveDate,
+    ) -> Result<Written<Creditor>> {
+        let locks = Locks::creditor(creditor_id);
+        let method = "RecordBankImport";
+        let begun = self
+            .publisher
+            .begin_once(call, method, creditor_id, request_id, &day, locks)
+            .await?;
+        let mut once = match begun {
+            Begun::Replayed(written) => return Ok(written),
+            Begun::Fresh(once) => once,
+        };
+        let mut creditor = creditor_of(&**once, creditor_id).await?;
+        if creditor.note_bank_import(day).map_err(from_domain)? {
+            creditor.version += 1;
+            storage::creditor::save(&**once, &creditor).await?;
+            once.append(vec![feed::creditor_event(&creditor, "bank_imported")])?;
+        }
+        once.finish(creditor).await
     }
 
     /// Sets the exchange rate of a pair for a date.
@@ -315,6 +356,7 @@ mod tests {
             reporting_currency: Currency::parse("EUR").unwrap(),
             business_day_mode: BusinessDayMode::Automatic,
             business_date: business_date.map(|date| date.parse().unwrap()),
+            last_bank_import: None,
             version: 1,
         }
     }

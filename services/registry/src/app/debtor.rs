@@ -50,6 +50,17 @@ pub struct SetInsolvency {
     pub since: Option<NaiveDate>,
 }
 
+/// Marking a person as deceased, or lifting the mark.
+#[derive(Clone, Debug, Serialize)]
+pub struct SetDeceased {
+    /// The creditor.
+    pub creditor_id: String,
+    /// The debtor.
+    pub debtor_id: String,
+    /// The day of death, or the day it became known; `None` lifts the mark.
+    pub since: Option<NaiveDate>,
+}
+
 /// Creates debtors of one creditor, in order; one result each. At most 1,000, all of them locked.
 ///
 /// # Errors
@@ -233,6 +244,25 @@ impl App {
                 "insolvency_set",
                 "insolvency_lifted",
             )
+        })
+        .await
+    }
+
+    /// Marks a person as deceased, or lifts the mark.
+    ///
+    /// # Errors
+    /// `NotFound`, `Invalid` for an organisation, `RequestIdReused`, and those of the database.
+    pub async fn set_deceased(
+        &self,
+        call: &Call,
+        request_id: &str,
+        command: SetDeceased,
+    ) -> Result<Written<Debtor>> {
+        let key = (command.creditor_id.as_str(), command.debtor_id.as_str());
+        self.change(call, "SetDeceased", request_id, &command, key, |debtor| {
+            let set = debtor.set_deceased(command.since);
+            let since = command.since.is_some();
+            done(set, since, "deceased_set", "deceased_lifted")
         })
         .await
     }

@@ -24,8 +24,8 @@ use crate::storage::{self, import::TakenRow};
 /// Most debtors of one transaction.
 const MAX_DEBTORS: usize = 200;
 
-/// About how many events one transaction may have. A payment of 500 invoices has 501, and every debtor may become a
-/// customer on top, so the limit of the feed is never reached.
+/// About how many events one transaction may have. A payment of 500 invoices has up to 1,001, and every debtor may become
+/// a customer on top, so the limit of the feed is never reached.
 const MAX_EVENTS: usize = 1_200;
 
 /// How often a transaction is tried while other writers are in the way.
@@ -346,12 +346,13 @@ impl PreparedRow {
         }
     }
 
-    /// How many events it may have, but for that of a prospect that becomes a customer.
+    /// How many events it may have, but for that of a prospect that becomes a customer: one for every item, and one for
+    /// the promise or plan that covers an invoice it settles.
     fn events(&self) -> usize {
         match &self.record {
             Err(_) => 0,
             Ok(Record::Debtor(_) | Record::ContactPoint(_)) => 1,
-            Ok(Record::Posting(request)) => request.posting.references().len(),
+            Ok(Record::Posting(request)) => request.posting.references().len() * 2 - 1,
         }
     }
 

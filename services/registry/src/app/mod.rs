@@ -3,10 +3,13 @@
 //! Arguments are domain values whose form the caller has checked; what depends on stored state is checked here.
 
 pub mod account;
+pub mod arrangement;
 pub mod balance;
+pub mod contact;
 pub mod contact_point;
 pub mod creditor;
 pub mod debtor;
+pub mod dispute;
 pub mod import;
 pub mod posting;
 
@@ -134,6 +137,18 @@ pub fn from_domain(error: DomainError) -> Error {
         DomainError::HasAllocations { item } => precondition(
             ErrorReason::HasAllocations,
             vec![("kind", item.kind.name().to_owned()), ("id", item.id)],
+        ),
+        DomainError::AlreadyCovered { kind, id } => precondition(
+            ErrorReason::AlreadyCovered,
+            vec![("kind", kind.to_owned()), ("id", id)],
+        ),
+        DomainError::WrongState { kind, id, state } => precondition(
+            ErrorReason::WrongState,
+            vec![
+                ("kind", kind.to_owned()),
+                ("id", id),
+                ("state", state.to_owned()),
+            ],
         ),
         DomainError::LimitReached { limit, what } => precondition(
             ErrorReason::LimitReached,

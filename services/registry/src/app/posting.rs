@@ -14,7 +14,7 @@ use registry_core::{
     error::DomainError,
 };
 
-use super::{account::ItemView, from_domain};
+use super::{account::ItemView, arrangement, from_domain};
 use crate::{
     feed,
     grpc::convert_account,
@@ -176,7 +176,8 @@ impl WorkingSet {
         self.ledger.entries_of(key).into_iter().cloned().collect()
     }
 
-    /// Writes what changed, and one event for each changed debtor and item.
+    /// Writes what changed, and one event for each changed debtor and item, and for each promise or plan for which money
+    /// has come.
     ///
     /// # Errors
     /// `Contention` if another writer took one of the keys in the meantime, `LIMIT_REACHED` if more changed than a
@@ -197,23 +198,26 @@ impl WorkingSet {
             entries: new_entries,
             actions,
         } = self.ledger.into_changes();
-        let items = [inserted, updated].concat();
         let changed: Vec<KnownDebtor> = self
             .debtors
             .into_values()
             .filter(|known| known.action.is_some())
             .collect();
-        if actions.len() + changed.len() > MAX_EVENTS {
-            let limit = i64::try_from(MAX_EVENTS).unwrap_or(i64::MAX);
-            return Err(from_domain(DomainError::LimitReached {
-                limit,
-                what: "changes of one transaction",
-            }));
-        }
+        let count = actions.len() + changed.len();
+        check_events(count)?;
+        let settled: Vec<String> = updated
+            .iter()
+            .filter(|item| item.key.kind == ItemKind::Invoice)
+            .map(|item| item.key.id.clone())
+            .collect();
+        let items = [inserted, updated].concat();
         let debtors: Vec<Debtor> = changed.iter().map(|known| known.debtor.clone()).collect();
         storage::debtor::save_many(tx, &debtors).await?;
         storage::item::save(tx, creditor_id, &items).await?;
         storage::entry::insert(tx, creditor_id, &new_entries).await?;
+        let touched = settled.iter().map(String::as_str);
+        let recounted = arrangement::recount(tx, &self.creditor, touched).await?;
+        check_events(count + recounted.len())?;
         let mut events: Vec<NewEvent> = changed
             .iter()
             .filter_map(|known| {
@@ -231,8 +235,20 @@ impl WorkingSet {
             actions,
             entries,
         ));
+        events.extend(recounted);
         tx.append(events)
     }
+}
+
+/// Refuses more events than a transaction may hold.
+fn check_events(count: usize) -> Result<()> {
+    if count <= MAX_EVENTS {
+        return Ok(());
+    }
+    Err(from_domain(DomainError::LimitReached {
+        limit: i64::try_from(MAX_EVENTS).unwrap_or(i64::MAX),
+        what: "changes of one transaction",
+    }))
 }
 
 impl KnownDebtor {

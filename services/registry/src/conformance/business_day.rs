@@ -97,6 +97,7 @@ fn creditor(id: &str, mode: BusinessDayMode, zone: &str) -> Result<Creditor> {
         reporting_currency: Currency::parse("EUR").ok_or_else(|| Error::internal("no euro"))?,
         business_day_mode: mode,
         business_date: None,
+        last_bank_import: None,
         version: 1,
     })
 }

@@ -25,18 +25,18 @@ const CREDITOR: &str = "on-feed";
 /// Longest wait for a change to come through.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// State by entity and key.
-type States = BTreeMap<(String, String), (i64, Vec<u8>)>;
+/// Version and state by entity and key.
+pub(super) type States = BTreeMap<(String, String), (i64, Vec<u8>)>;
 
 /// Writes creditor, rate, debtors and contact points, and compares stream, snapshot and API.
 ///
 /// # Errors
 /// Those of the service, where it should have answered.
 pub async fn stream_snapshot_and_api_agree(channel: Channel) -> Outcome {
-    let (_, start, _) = snapshot(&channel, 1_000).await?;
+    let (_, start, _) = snapshot(&channel, CREDITOR, 1_000).await?;
     write(&channel).await?;
-    let (found, _, end) = snapshot(&channel, 3).await?;
-    let streamed = watch(&channel, start, &end).await?;
+    let (found, _, end) = snapshot(&channel, CREDITOR, 3).await?;
+    let streamed = watch(&channel, CREDITOR, start, &end).await?;
     assert_eq!(streamed, found, "the last events are the snapshot");
 
     let mut expected = expected_debtors(&channel).await?;
@@ -149,8 +149,8 @@ async fn expected_debtors(channel: &Channel) -> Result<States, Status> {
     Ok(states)
 }
 
-fn take(states: &mut States, change: Change) {
-    if change.creditor_id != CREDITOR {
+fn take(states: &mut States, creditor: &str, change: Change) {
+    if change.creditor_id != creditor {
         return;
     }
     assert_eq!(change.partition == -1, change.debtor_id.is_empty());
@@ -176,8 +176,10 @@ fn take(states: &mut States, change: Change) {
     }
 }
 
-async fn snapshot(
+/// The snapshot of a creditor, with its first and its last position.
+pub(super) async fn snapshot(
     channel: &Channel,
+    creditor: &str,
     page_size: i32,
 ) -> Result<(States, Position, Position), Status> {
     let mut client = FeedServiceClient::new(channel.clone());
@@ -191,8 +193,8 @@ async fn snapshot(
         let page = client.list_snapshot(request.clone()).await?.into_inner();
         for change in page.changes {
             let known = states.len();
-            let counts = change.creditor_id == CREDITOR;
-            take(&mut states, change);
+            let counts = change.creditor_id == creditor;
+            take(&mut states, creditor, change);
             assert_eq!(
                 states.len(),
                 known + usize::from(counts),
@@ -207,7 +209,13 @@ async fn snapshot(
     }
 }
 
-async fn watch(channel: &Channel, from: Position, until: &Position) -> Result<States, Status> {
+/// The last events of a creditor between two positions.
+pub(super) async fn watch(
+    channel: &Channel,
+    creditor: &str,
+    from: Position,
+    until: &Position,
+) -> Result<States, Status> {
     let request = WatchRequest {
         consumer: "conformance".to_owned(),
         partitions: (0..64).collect(),
@@ -222,7 +230,7 @@ async fn watch(channel: &Channel, from: Position, until: &Position) -> Result<St
             .map_err(|_| Status::deadline_exceeded("the feed is silent"))??
             .ok_or_else(|| Status::data_loss("the stream has ended"))?;
         for change in message.changes {
-            take(&mut states, change);
+            take(&mut states, creditor, change);
         }
         if message
             .position

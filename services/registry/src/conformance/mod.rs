@@ -3,7 +3,9 @@
 //! Every suite works on creditors of its own, so that suites can run side by side on one database.
 
 pub mod account;
+pub mod arrangement;
 pub mod business_day;
+pub mod contact;
 pub mod contact_point;
 pub mod creditor;
 pub mod debtor;

@@ -3,12 +3,18 @@
 mod snapshot;
 
 use mahnwerk_feed::{EntityType, NewEvent};
+use prost::Message as _;
 use registry_core::{
+    arrangement::{Arrangement, ArrangementKind, Dispute},
+    contact::Contact,
     creditor::{Creditor, FxRate},
     debtor::{ContactPoint, Debtor},
 };
 
-use crate::{grpc::convert, storage::day_number};
+use crate::{
+    grpc::{contact::contact_to_wire, convert, convert_arrangement},
+    storage::day_number,
+};
 
 pub use snapshot::Snapshot;
 
@@ -20,6 +26,14 @@ pub const FX_RATE: &str = "fx_rate";
 pub const DEBTOR: &str = "debtor";
 /// Entity name of [`ContactPoint`].
 pub const CONTACT_POINT: &str = "contact_point";
+/// Entity name of [`Contact`].
+pub const CONTACT: &str = "contact";
+/// Entity name of [`Dispute`].
+pub const DISPUTE: &str = "dispute";
+/// Entity name of promises to pay.
+pub const PROMISE: &str = ArrangementKind::Promise.name();
+/// Entity name of instalment plans.
+pub const INSTALMENT_PLAN: &str = ArrangementKind::Plan.name();
 /// Entity name of items of the account.
 pub const ITEM: &str = "item";
 
@@ -40,6 +54,22 @@ pub const ENTITIES: &[EntityType] = &[
     EntityType {
         entity: CONTACT_POINT,
         type_url: "type.googleapis.com/mahnwerk.registry.v1.ContactPoint",
+    },
+    EntityType {
+        entity: CONTACT,
+        type_url: "type.googleapis.com/mahnwerk.registry.v1.Contact",
+    },
+    EntityType {
+        entity: DISPUTE,
+        type_url: "type.googleapis.com/mahnwerk.registry.v1.Dispute",
+    },
+    EntityType {
+        entity: PROMISE,
+        type_url: "type.googleapis.com/mahnwerk.registry.v1.Promise",
+    },
+    EntityType {
+        entity: INSTALMENT_PLAN,
+        type_url: "type.googleapis.com/mahnwerk.registry.v1.InstalmentPlan",
     },
     EntityType {
         entity: ITEM,
@@ -110,6 +140,65 @@ pub fn contact_point_event(
         action,
         business_date: creditor.business_date.map(day_number),
         state: state.and_then(|state| NewEvent::encode(&state)),
+    }
+}
+
+/// A contact with a debtor of the creditor was recorded.
+#[must_use]
+pub fn contact_event(creditor: &Creditor, contact: &Contact) -> NewEvent {
+    NewEvent {
+        creditor_id: contact.creditor_id.clone(),
+        debtor_id: contact.debtor_id.clone(),
+        entity: CONTACT,
+        entity_id: contact.contact_id.clone(),
+        version: 1,
+        action: "recorded",
+        business_date: creditor.business_date.map(day_number),
+        state: NewEvent::encode(&contact_to_wire(contact)),
+    }
+}
+
+/// A dispute was opened or closed.
+#[must_use]
+pub fn dispute_event(creditor: &Creditor, dispute: &Dispute, action: &'static str) -> NewEvent {
+    NewEvent {
+        creditor_id: dispute.claim.creditor_id.clone(),
+        debtor_id: dispute.debtor_id.clone(),
+        entity: DISPUTE,
+        entity_id: dispute.claim.dispute_id.clone(),
+        version: dispute.version,
+        action,
+        business_date: creditor.business_date.map(day_number),
+        state: NewEvent::encode(&convert_arrangement::dispute_to_wire(dispute)),
+    }
+}
+
+/// A promise or plan was made or changed.
+#[must_use]
+pub fn arrangement_event(
+    creditor: &Creditor,
+    arrangement: &Arrangement,
+    action: &'static str,
+) -> NewEvent {
+    NewEvent {
+        creditor_id: arrangement.creditor_id.clone(),
+        debtor_id: arrangement.debtor_id.clone(),
+        entity: arrangement.kind.name(),
+        entity_id: arrangement.id.clone(),
+        version: arrangement.version,
+        action,
+        business_date: creditor.business_date.map(day_number),
+        state: Some(arrangement_state(arrangement)),
+    }
+}
+
+/// A promise or plan, encoded.
+fn arrangement_state(arrangement: &Arrangement) -> Vec<u8> {
+    match arrangement.kind {
+        ArrangementKind::Promise => {
+            convert_arrangement::promise_to_wire(arrangement).encode_to_vec()
+        }
+        ArrangementKind::Plan => convert_arrangement::plan_to_wire(arrangement).encode_to_vec(),
     }
 }
 

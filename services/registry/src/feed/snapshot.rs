@@ -7,13 +7,18 @@ use mahnwerk_runtime::{
 };
 use prost::Message;
 use registry_core::{
+    arrangement::{Arrangement, ArrangementKind, Dispute},
+    contact::Contact,
     creditor::{Creditor, FxRate},
     debtor::{ContactPoint, Debtor},
 };
 
-use super::{CONTACT_POINT, CREDITOR, DEBTOR, FX_RATE, ITEM, contact_point_id, fx_rate_id};
+use super::{
+    CONTACT, CONTACT_POINT, CREDITOR, DEBTOR, DISPUTE, FX_RATE, INSTALMENT_PLAN, ITEM, PROMISE,
+    arrangement_state, contact_point_id, fx_rate_id,
+};
 use crate::{
-    grpc::convert,
+    grpc::{contact::contact_to_wire, convert, convert_arrangement::dispute_to_wire},
     storage::{self, day_number, fx_rate::FxRateKey},
 };
 
@@ -23,7 +28,17 @@ pub struct Snapshot;
 #[async_trait::async_trait]
 impl SnapshotSource for Snapshot {
     fn entities(&self) -> &'static [&'static str] {
-        &[CREDITOR, FX_RATE, DEBTOR, CONTACT_POINT, ITEM]
+        &[
+            CREDITOR,
+            FX_RATE,
+            DEBTOR,
+            CONTACT_POINT,
+            CONTACT,
+            DISPUTE,
+            PROMISE,
+            INSTALMENT_PLAN,
+            ITEM,
+        ]
     }
 
     async fn page(
@@ -57,9 +72,32 @@ impl SnapshotSource for Snapshot {
                     storage::contact_point::snapshot_page(db, partitions, after, limit).await?;
                 rows.iter().map(contact_point_row).collect()
             }
+            CONTACT => {
+                let rows = storage::contact::snapshot_page(db, partitions, after, limit).await?;
+                rows.iter().map(contact_row).collect()
+            }
+            DISPUTE => {
+                let rows = storage::dispute::snapshot_page(db, partitions, after, limit).await?;
+                rows.iter().map(dispute_row).collect()
+            }
+            PROMISE => arrangements(db, ArrangementKind::Promise, partitions, after, limit).await?,
+            INSTALMENT_PLAN => {
+                arrangements(db, ArrangementKind::Plan, partitions, after, limit).await?
+            }
             _ => storage::item::snapshot_page(db, partitions, after, limit).await?,
         })
     }
+}
+
+async fn arrangements(
+    db: &Db,
+    kind: ArrangementKind,
+    partitions: &[i64],
+    after: Option<&[String]>,
+    limit: u64,
+) -> Result<Vec<SnapshotRow>> {
+    let rows = storage::arrangement::snapshot_page(db, kind, partitions, after, limit).await?;
+    Ok(rows.iter().map(arrangement_row).collect())
 }
 
 fn fx_rate_key(after: Option<&[String]>) -> Result<FxRateKey> {
@@ -129,6 +167,52 @@ fn contact_point_row(contact_point: &ContactPoint) -> SnapshotRow {
             contact_point.creditor_id.clone(),
             contact_point.debtor_id.clone(),
             contact_point.contact_point_id.clone(),
+        ],
+    }
+}
+
+fn contact_row(contact: &Contact) -> SnapshotRow {
+    SnapshotRow {
+        creditor_id: contact.creditor_id.clone(),
+        debtor_id: contact.debtor_id.clone(),
+        entity_id: contact.contact_id.clone(),
+        version: 1,
+        state: contact_to_wire(contact).encode_to_vec(),
+        key: vec![
+            partition(&contact.creditor_id, &contact.debtor_id).to_string(),
+            contact.creditor_id.clone(),
+            contact.contact_id.clone(),
+        ],
+    }
+}
+
+fn dispute_row(dispute: &Dispute) -> SnapshotRow {
+    let claim = &dispute.claim;
+    SnapshotRow {
+        creditor_id: claim.creditor_id.clone(),
+        debtor_id: dispute.debtor_id.clone(),
+        entity_id: claim.dispute_id.clone(),
+        version: dispute.version,
+        state: dispute_to_wire(dispute).encode_to_vec(),
+        key: vec![
+            partition(&claim.creditor_id, &dispute.debtor_id).to_string(),
+            claim.creditor_id.clone(),
+            claim.dispute_id.clone(),
+        ],
+    }
+}
+
+fn arrangement_row(arrangement: &Arrangement) -> SnapshotRow {
+    SnapshotRow {
+        creditor_id: arrangement.creditor_id.clone(),
+        debtor_id: arrangement.debtor_id.clone(),
+        entity_id: arrangement.id.clone(),
+        version: arrangement.version,
+        state: arrangement_state(arrangement),
+        key: vec![
+            partition(&arrangement.creditor_id, &arrangement.debtor_id).to_string(),
+            arrangement.creditor_id.clone(),
+            arrangement.id.clone(),
         ],
     }
 }

@@ -27,14 +27,14 @@ use crate::{
 /// Converts an enumeration whose variants have the same names on both sides.
 macro_rules! same_names {
     ($to_wire:ident, $from_wire:ident, $name:ident, { $($variant:ident),+ $(,)? }) => {
-        fn $to_wire(value: $name) -> i32 {
+        pub(super) fn $to_wire(value: $name) -> i32 {
             let wire = match value {
                 $($name::$variant => v1::$name::$variant,)+
             };
             wire.into()
         }
 
-        fn $from_wire(check: &mut Checker, field: &str, value: i32) -> Option<$name> {
+        pub(super) fn $from_wire(check: &mut Checker, field: &str, value: i32) -> Option<$name> {
             match check.enum_value::<v1::$name>(field, value)? {
                 v1::$name::Unspecified => None,
                 $(v1::$name::$variant => Some($name::$variant),)+
@@ -42,6 +42,8 @@ macro_rules! same_names {
         }
     };
 }
+
+pub(super) use same_names;
 
 same_names!(mode_to_wire, mode_from_wire, BusinessDayMode, { Automatic, Manual });
 same_names!(kind_to_wire, kind_from_wire, DebtorKind, { Organisation, Person });
@@ -159,6 +161,7 @@ pub fn creditor(check: &mut Checker, wire: v1::Creditor, fields: Fields) -> Opti
         reporting_currency: reporting_currency.or(placeholder)?,
         business_day_mode: mode.unwrap_or(BusinessDayMode::Manual),
         business_date: None,
+        last_bank_import: None,
         version: 1,
     };
     let mut violations = creditor.validate();
@@ -181,6 +184,7 @@ pub fn creditor_to_wire(creditor: &Creditor) -> v1::Creditor {
         reporting_currency: creditor.reporting_currency.code().to_owned(),
         business_day_mode: mode_to_wire(creditor.business_day_mode),
         business_date: creditor.business_date.map(from_date),
+        last_bank_import: creditor.last_bank_import.map(from_date),
         version: creditor.version,
         etag: etag(creditor.version),
     }
@@ -262,6 +266,7 @@ pub fn debtor(check: &mut Checker, wire: v1::Debtor, fields: Fields) -> Debtor {
         credit_hold: false,
         credit_hold_reason: String::new(),
         insolvent_since: None,
+        deceased_since: None,
         version: 1,
     };
     refuse_all(check, debtor.validate());
@@ -289,6 +294,7 @@ pub fn debtor_to_wire(debtor: &Debtor) -> v1::Debtor {
         credit_hold: debtor.credit_hold,
         credit_hold_reason: debtor.credit_hold_reason.clone(),
         insolvent_since: debtor.insolvent_since.map(from_date),
+        deceased_since: debtor.deceased_since.map(from_date),
         version: debtor.version,
         etag: etag(debtor.version),
     }

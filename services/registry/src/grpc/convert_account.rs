@@ -94,7 +94,7 @@ pub fn balance_message(balance: &Balance) -> proto::Balance {
     }
 }
 
-fn money_message(money: Money) -> common::Money {
+pub(super) fn money_message(money: Money) -> common::Money {
     common::Money {
         currency_code: money.currency.code().to_owned(),
         minor_units: money.minor,
@@ -274,7 +274,11 @@ pub fn allocations(
 }
 
 /// An amount that must be given. After a violation it is a stand-in, so that everything else can be checked too.
-fn money(check: &mut Checker, field: &str, money: Option<&common::Money>) -> Option<Money> {
+pub(super) fn money(
+    check: &mut Checker,
+    field: &str,
+    money: Option<&common::Money>,
+) -> Option<Money> {
     if money.is_none() {
         check.refuse(field, "must be given");
         return stand_in(1);
@@ -304,7 +308,11 @@ fn stand_in(minor: i64) -> Option<Money> {
 }
 
 /// A date that must be given; a stand-in after a violation.
-fn required_date(check: &mut Checker, field: &str, value: Option<&common::Date>) -> NaiveDate {
+pub(super) fn required_date(
+    check: &mut Checker,
+    field: &str,
+    value: Option<&common::Date>,
+) -> NaiveDate {
     check.date(field, value).unwrap_or(date::MIN)
 }
 

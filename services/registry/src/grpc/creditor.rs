@@ -4,8 +4,9 @@ use mahnwerk_feed::Written;
 use mahnwerk_proto::registry::v1::{
     CreateCreditorRequest, CreateCreditorResponse, GetCreditorRequest, GetCreditorResponse,
     ListCreditorsRequest, ListCreditorsResponse, ListFxRatesRequest, ListFxRatesResponse,
-    OpenBusinessDayRequest, OpenBusinessDayResponse, SetFxRateRequest, SetFxRateResponse,
-    UpdateCreditorRequest, UpdateCreditorResponse, creditor_service_server::CreditorService,
+    OpenBusinessDayRequest, OpenBusinessDayResponse, RecordBankImportRequest,
+    RecordBankImportResponse, SetFxRateRequest, SetFxRateResponse, UpdateCreditorRequest,
+    UpdateCreditorResponse, creditor_service_server::CreditorService,
 };
 use mahnwerk_runtime::{
     context::Call,
@@ -148,6 +149,30 @@ impl CreditorService for Api {
             .open_business_day(&call, &request_id, &creditor_id, date)
             .await?;
         Ok(Response::new(OpenBusinessDayResponse {
+            creditor: Some(creditor_to_wire(&response)),
+            consistency_token,
+        }))
+    }
+
+    async fn record_bank_import(
+        &self,
+        request: Request<RecordBankImportRequest>,
+    ) -> Result<Response<RecordBankImportResponse>, Status> {
+        let call = Call::of(&request);
+        let request = request.into_inner();
+        let mut check = Checker::new();
+        check.request_id(&request.request_id);
+        check.key("creditor_id", &request.creditor_id);
+        let day = check.date("import_date", request.import_date.as_ref());
+        let day = convert::finish(check, day)?;
+        let Written {
+            response,
+            consistency_token,
+        } = self
+            .app
+            .record_bank_import(&call, &request.request_id, &request.creditor_id, day)
+            .await?;
+        Ok(Response::new(RecordBankImportResponse {
             creditor: Some(creditor_to_wire(&response)),
             consistency_token,
         }))

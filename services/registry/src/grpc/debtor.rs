@@ -4,9 +4,11 @@ use mahnwerk_feed::Written;
 use mahnwerk_proto::registry::v1::{
     CreateContactPointRequest, CreateContactPointResponse, CreateDebtorRequest,
     CreateDebtorResponse, DeleteContactPointRequest, DeleteContactPointResponse, GetDebtorRequest,
-    GetDebtorResponse, ListContactPointsRequest, ListContactPointsResponse, ListDebtorsRequest,
-    ListDebtorsResponse, ListTimelineRequest, ListTimelineResponse, SetCreditHoldRequest,
-    SetCreditHoldResponse, SetInsolvencyRequest, SetInsolvencyResponse, UpdateContactPointRequest,
+    GetDebtorResponse, ListContactPointsRequest, ListContactPointsResponse, ListContactsRequest,
+    ListContactsResponse, ListDebtorsRequest, ListDebtorsResponse, ListTimelineRequest,
+    ListTimelineResponse, RecordContactRequest, RecordContactResponse, ReportContactOutcomeRequest,
+    ReportContactOutcomeResponse, SetCreditHoldRequest, SetCreditHoldResponse, SetDeceasedRequest,
+    SetDeceasedResponse, SetInsolvencyRequest, SetInsolvencyResponse, UpdateContactPointRequest,
     UpdateContactPointResponse, UpdateDebtorRequest, UpdateDebtorResponse,
     debtor_service_server::DebtorService,
 };
@@ -27,7 +29,7 @@ use super::{
 use crate::{
     app::{
         contact_point::{ContactPointKey, UpdateContactPoint},
-        debtor::{SetCreditHold, SetInsolvency, UpdateDebtor},
+        debtor::{SetCreditHold, SetDeceased, SetInsolvency, UpdateDebtor},
     },
     storage::timeline::TimelineEntry,
 };
@@ -205,6 +207,57 @@ impl DebtorService for Api {
         }))
     }
 
+    async fn set_deceased(
+        &self,
+        request: Request<SetDeceasedRequest>,
+    ) -> Result<Response<SetDeceasedResponse>, Status> {
+        let call = Call::of(&request);
+        let SetDeceasedRequest {
+            request_id,
+            creditor_id,
+            debtor_id,
+            deceased_since,
+        } = request.into_inner();
+        let mut check = debtor_key(&creditor_id, &debtor_id);
+        check.request_id(&request_id);
+        let since = check.optional_date("deceased_since", deceased_since.as_ref());
+        check.finish()?;
+        let command = SetDeceased {
+            creditor_id,
+            debtor_id,
+            since,
+        };
+        let Written {
+            response,
+            consistency_token,
+        } = self.app.set_deceased(&call, &request_id, command).await?;
+        Ok(Response::new(SetDeceasedResponse {
+            debtor: Some(debtor_to_wire(&response)),
+            consistency_token,
+        }))
+    }
+
+    async fn report_contact_outcome(
+        &self,
+        request: Request<ReportContactOutcomeRequest>,
+    ) -> Result<Response<ReportContactOutcomeResponse>, Status> {
+        Ok(Response::new(super::contact::report(self, request).await?))
+    }
+
+    async fn record_contact(
+        &self,
+        request: Request<RecordContactRequest>,
+    ) -> Result<Response<RecordContactResponse>, Status> {
+        Ok(Response::new(super::contact::record(self, request).await?))
+    }
+
+    async fn list_contacts(
+        &self,
+        request: Request<ListContactsRequest>,
+    ) -> Result<Response<ListContactsResponse>, Status> {
+        Ok(Response::new(super::contact::list(self, request).await?))
+    }
+
     async fn create_contact_point(
         &self,
         request: Request<CreateContactPointRequest>,
@@ -367,7 +420,7 @@ impl DebtorService for Api {
     }
 }
 
-fn debtor_key(creditor_id: &str, debtor_id: &str) -> Checker {
+pub(super) fn debtor_key(creditor_id: &str, debtor_id: &str) -> Checker {
     let mut check = Checker::new();
     check.key("creditor_id", creditor_id);
     check.key("debtor_id", debtor_id);
@@ -375,6 +428,6 @@ fn debtor_key(creditor_id: &str, debtor_id: &str) -> Checker {
 }
 
 /// What binds a page token to the list of one debtor.
-fn parameters(creditor_id: &str, debtor_id: &str) -> String {
+pub(super) fn parameters(creditor_id: &str, debtor_id: &str) -> String {
     format!("{creditor_id}/{debtor_id}")
 }

@@ -13,7 +13,7 @@ use sea_orm::QueryResult;
 use super::{named, partitions_after};
 
 const COLUMNS: &str = "c.creditor_id, c.debtor_id, c.contact_point_id, c.channel, c.address, c.state, c.deleted, \
-    c.version";
+    c.address_version, c.version";
 
 /// A contact point that exists, or did.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Stored {
     pub contact_point: ContactPoint,
     /// Whether it was deleted; then it only keeps the version from starting again.
     pub deleted: bool,
+    /// The version with which its address came.
+    pub address_version: i64,
 }
 
 /// Contact points by debtor id and contact point id, deleted ones included; at most 1,000 keys in one call.
@@ -56,11 +58,13 @@ pub async fn get_many(
                 contact_point.contact_point_id.clone(),
             );
             let deleted = column::<i64>(row, "deleted")? != 0;
+            let address_version = column(row, "address_version")?;
             Ok((
                 key,
                 Stored {
                     contact_point,
                     deleted,
+                    address_version,
                 },
             ))
         })
@@ -174,10 +178,12 @@ pub async fn save_many(on: &impl Sql, contact_points: &[ContactPoint]) -> Result
     on.execute_rows(rows, vec![], |table, _| {
         format!(
             "INSERT INTO contact_point (creditor_id, debtor_id, contact_point_id, part, channel, address, state, \
-             deleted, version) SELECT creditor_id, debtor_id, contact_point_id, part, channel, address, state, 0, \
-             version FROM {table} AS r WHERE true \
+             deleted, address_version, version) SELECT creditor_id, debtor_id, contact_point_id, part, channel, \
+             address, state, 0, version, version FROM {table} AS r WHERE true \
              ON CONFLICT (creditor_id, debtor_id, contact_point_id) DO UPDATE SET channel = excluded.channel, \
-             address = excluded.address, state = excluded.state, deleted = 0, version = excluded.version"
+             address = excluded.address, state = excluded.state, deleted = 0, version = excluded.version, \
+             address_version = CASE WHEN excluded.address = contact_point.address \
+             THEN contact_point.address_version ELSE excluded.version END"
         )
     })
     .await?;

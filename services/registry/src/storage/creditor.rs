@@ -14,7 +14,7 @@ use sea_orm::QueryResult;
 use super::{day_number, named, opt_day};
 
 const COLUMNS: &str = "creditor_id, display_name, time_zone, calendar, reporting_currency, business_day_mode, \
-    business_date, version";
+    business_date, last_bank_import, version";
 
 /// A creditor.
 ///
@@ -47,11 +47,12 @@ pub async fn list(on: &impl Sql, after: &str, limit: u64) -> Result<Vec<Creditor
 pub async fn save(on: &impl Sql, creditor: &Creditor) -> Result<()> {
     on.execute_sql(
         "INSERT INTO creditor (creditor_id, display_name, time_zone, calendar, reporting_currency, \
-         business_day_mode, business_date, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+         business_day_mode, business_date, last_bank_import, version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
          ON CONFLICT (creditor_id) DO UPDATE SET display_name = excluded.display_name, \
          time_zone = excluded.time_zone, calendar = excluded.calendar, \
          business_day_mode = excluded.business_day_mode, business_date = excluded.business_date, \
-         version = excluded.version",
+         last_bank_import = excluded.last_bank_import, version = excluded.version",
         vec![
             creditor.creditor_id.as_str().into(),
             creditor.display_name.as_str().into(),
@@ -60,6 +61,7 @@ pub async fn save(on: &impl Sql, creditor: &Creditor) -> Result<()> {
             creditor.reporting_currency.code().into(),
             creditor.business_day_mode.name().into(),
             creditor.business_date.map(day_number).into(),
+            creditor.last_bank_import.map(day_number).into(),
             creditor.version.into(),
         ],
     )
@@ -76,6 +78,7 @@ fn read(row: &QueryResult) -> Result<Creditor> {
         reporting_currency: named(row, "reporting_currency", Currency::parse)?,
         business_day_mode: named(row, "business_day_mode", BusinessDayMode::parse)?,
         business_date: opt_day(row, "business_date")?,
+        last_bank_import: opt_day(row, "last_bank_import")?,
         version: column(row, "version")?,
     })
 }

@@ -14,7 +14,7 @@ use super::{day_number, named, opt_day, partitions_after};
 
 const COLUMNS: &str = "d.creditor_id, d.debtor_id, d.kind, d.relationship, d.display_name, d.language, d.country, \
     d.preferred_channel, d.billing_method, d.sector, d.customer_since, d.credit_hold, d.credit_hold_reason, \
-    d.insolvent_since, d.version";
+    d.insolvent_since, d.deceased_since, d.version";
 
 /// A debtor.
 ///
@@ -155,21 +155,28 @@ pub async fn save_many(on: &impl Sql, debtors: &[Debtor]) -> Result<()> {
                 .iter()
                 .map(|debtor| debtor.insolvent_since.map(day_number)),
         )
+        .opt_int(
+            "deceased_since",
+            debtors
+                .iter()
+                .map(|debtor| debtor.deceased_since.map(day_number)),
+        )
         .int("version", debtors.iter().map(|debtor| debtor.version));
     on.execute_rows(rows, vec![], |table, _| {
         format!(
             "INSERT INTO debtor (creditor_id, debtor_id, part, kind, relationship, display_name, language, country, \
              preferred_channel, billing_method, sector, customer_since, credit_hold, credit_hold_reason, \
-             insolvent_since, version) \
+             insolvent_since, deceased_since, version) \
              SELECT creditor_id, debtor_id, part, kind, relationship, display_name, language, country, \
              preferred_channel, billing_method, sector, customer_since, credit_hold, credit_hold_reason, \
-             insolvent_since, version FROM {table} AS r WHERE true \
+             insolvent_since, deceased_since, version FROM {table} AS r WHERE true \
              ON CONFLICT (creditor_id, debtor_id) DO UPDATE SET relationship = excluded.relationship, \
              display_name = excluded.display_name, language = excluded.language, country = excluded.country, \
              preferred_channel = excluded.preferred_channel, billing_method = excluded.billing_method, \
              sector = excluded.sector, customer_since = excluded.customer_since, \
              credit_hold = excluded.credit_hold, credit_hold_reason = excluded.credit_hold_reason, \
-             insolvent_since = excluded.insolvent_since, version = excluded.version"
+             insolvent_since = excluded.insolvent_since, \
+             deceased_since = excluded.deceased_since, version = excluded.version"
         )
     })
     .await?;
@@ -195,6 +202,7 @@ fn read(row: &QueryResult) -> Result<Debtor> {
         credit_hold: column::<i64>(row, "credit_hold")? != 0,
         credit_hold_reason: column(row, "credit_hold_reason")?,
         insolvent_since: opt_day(row, "insolvent_since")?,
+        deceased_since: opt_day(row, "deceased_since")?,
         version: column(row, "version")?,
     })
 }

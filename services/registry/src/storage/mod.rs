@@ -1,8 +1,11 @@
 //! SQL: rows to domain values and back. Functions take the pool or a transaction and decide nothing.
 
+pub mod arrangement;
+pub mod contact;
 pub mod contact_point;
 pub mod creditor;
 pub mod debtor;
+pub mod dispute;
 pub mod entry;
 pub mod fx_rate;
 pub mod import;

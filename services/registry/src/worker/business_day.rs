@@ -1,6 +1,7 @@
-//! Opens the business days of creditors in AUTOMATIC mode.
+//! Opens the business days of creditors in AUTOMATIC mode, and settles what a day decides.
 //!
-//! Every replica may run it: the creditor's lock and the rule that business dates only grow make it harmless.
+//! Every replica may run it: the creditor's lock and the rule that business dates only grow make the one harmless, and
+//! what is settled is not due any more.
 
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ pub async fn run(app: App, stop: CancellationToken) {
         }
         if let Err(error) = app.open_due_business_days().await {
             tracing::warn!(error = %error, "business days could not be opened; trying again");
+        }
+        if let Err(error) = app.settle_leftovers().await {
+            tracing::warn!(error = %error, "promises and plans could not be settled; trying again");
         }
     }
 }

@@ -16,6 +16,7 @@ fn debtor() -> Debtor {
         credit_hold: false,
         credit_hold_reason: String::new(),
         insolvent_since: None,
+        deceased_since: None,
         version: 1,
     }
 }

@@ -38,6 +38,10 @@ pub fn migrations() -> Migrations {
             name: "m20261121_000201_create_scoring",
             sql: include_str!("storage/schema.sql"),
         },
+        Migration {
+            name: "m20261122_000202_create_arrangement",
+            sql: include_str!("storage/schema_arrangement.sql"),
+        },
     ])
 }
 

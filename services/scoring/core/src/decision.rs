@@ -1,147 +1,27 @@
 //! Whether an order may be delivered on invoice.
 
+mod policy;
+
 use std::collections::BTreeMap;
 
 use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::facts::{DebtorFacts, DebtorKind};
 use crate::features::Features;
 use crate::fx::{self, FxRate};
 use crate::score::RiskClass;
 
-/// What a policy does with orders of a class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClassAction {
-    /// Approve within the limit.
-    Approve,
-    /// Let a person decide.
-    Refer,
-    /// Decline.
-    Decline,
-}
-
-/// What a policy does with an order that is not covered even by half.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OverLimitAction {
-    /// Let a person decide.
-    Refer,
-    /// Decline.
-    Decline,
-}
-
-/// What applies to one class.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClassPolicy {
-    /// What to do with an order.
-    pub action: ClassAction,
-    /// Limit for a debtor without turnover, in minor units of the creditor's reporting currency, at least zero.
-    pub base_limit: i64,
-    /// The limit is at least this part of the debtor's turnover of 12 months, in thousandths, 0 to 10,000.
-    pub turnover_permille: i64,
-    /// Payment term of an approval, 0 to 365 days; 0 means prepayment.
-    pub payment_term_days: i32,
-    /// What to do with an order that is not covered even by half.
-    pub over_limit: OverLimitAction,
-}
-
-/// One revision of a credit policy. Revisions never change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CreditPolicy {
-    /// From 1.
-    pub revision: i32,
-    /// Days after the decision on which an approval may still be used, 0 to 365.
-    pub validity_days: i32,
-    /// Whether a person must confirm each decline of a natural person.
-    pub person_review: bool,
-    /// One for each class from A to E.
-    pub classes: BTreeMap<RiskClass, ClassPolicy>,
-}
-
-/// Why a credit policy is refused.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum CreditPolicyError {
-    /// The text is not a credit policy.
-    #[error("credit policy is not readable: {0}")]
-    Unreadable(String),
-    /// A class is missing, or X is not.
-    #[error("credit policy must cover exactly the classes A to E")]
-    Classes,
-    /// A number is out of its range.
-    #[error("`{0}` is out of range")]
-    OutOfRange(&'static str),
-}
-
-impl CreditPolicy {
-    /// Reads and validates a credit policy.
-    ///
-    /// # Errors
-    ///
-    /// See [`CreditPolicyError`].
-    pub fn from_toml(text: &str) -> Result<Self, CreditPolicyError> {
-        let policy: Self = toml::from_str(text)
-            .map_err(|error| CreditPolicyError::Unreadable(error.message().to_owned()))?;
-        policy.validate()?;
-        Ok(policy)
-    }
-
-    /// Checks everything that deciding relies on.
-    ///
-    /// # Errors
-    ///
-    /// The first fault found.
-    pub fn validate(&self) -> Result<(), CreditPolicyError> {
-        let days = 0..=365;
-        if self.revision < 1 {
-            return Err(CreditPolicyError::OutOfRange("revision"));
-        }
-        if !days.contains(&self.validity_days) {
-            return Err(CreditPolicyError::OutOfRange("validity_days"));
-        }
-        if !self.classes.keys().eq(&[
-            RiskClass::A,
-            RiskClass::B,
-            RiskClass::C,
-            RiskClass::D,
-            RiskClass::E,
-        ]) {
-            return Err(CreditPolicyError::Classes);
-        }
-        for class in self.classes.values() {
-            if class.base_limit < 0 {
-                return Err(CreditPolicyError::OutOfRange("base_limit"));
-            }
-            if !(0..=10_000).contains(&class.turnover_permille) {
-                return Err(CreditPolicyError::OutOfRange("turnover_permille"));
-            }
-            if !days.contains(&class.payment_term_days) {
-                return Err(CreditPolicyError::OutOfRange("payment_term_days"));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The credit policy that applies where a creditor has none of its own.
-///
-/// # Errors
-///
-/// None in a build that passed its tests: the policy is part of the program.
-pub fn starter_policy() -> Result<CreditPolicy, CreditPolicyError> {
-    CreditPolicy::from_toml(include_str!("../data/credit_policy.toml"))
-}
+pub use policy::{
+    ClassAction, ClassPolicy, CreditPolicy, CreditPolicyError, OverLimitAction, starter_policy,
+};
 
 /// All that a decision rests on.
 #[derive(Debug, Clone, Copy)]
 pub struct CreditInput<'a> {
     /// The debtor.
     pub debtor: &'a DebtorFacts,
-    /// Turnover and open amounts are used.
+    /// Turnover, open amounts and broken plans are used.
     pub features: &'a Features,
     /// The class of the current score; `None` (or X) if there is none.
     pub class: Option<RiskClass>,
@@ -182,8 +62,15 @@ pub enum DecisionReason {
         /// Since this day.
         since: NaiveDate,
     },
+    /// The debtor is dead: there is nobody to sell to.
+    Deceased {
+        /// Since this day.
+        since: NaiveDate,
+    },
     /// The creditor has stopped deliveries on invoice.
     CreditHold,
+    /// The debtor broke an instalment plan in the last 12 months.
+    BrokenPlan,
     /// The policy does not approve this class.
     Class {
         /// The class.
@@ -226,7 +113,9 @@ impl DecisionReason {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Insolvent { .. } => "INSOLVENT",
+            Self::Deceased { .. } => "DECEASED",
             Self::CreditHold => "CREDIT_HOLD",
+            Self::BrokenPlan => "BROKEN_PLAN",
             Self::Class { .. } => "CLASS",
             Self::LimitExceeded { .. } => "LIMIT_EXCEEDED",
             Self::FxRateMissing { .. } => "FX_RATE_MISSING",
@@ -260,7 +149,7 @@ pub struct Decision {
 
 /// Decides on an order, by these rules in this order:
 ///
-/// 1. An insolvent debtor or one on credit hold is declined.
+/// 1. An insolvent or deceased debtor, or one on credit hold, is declined.
 /// 2. Without a score a person decides.
 /// 3. The policy may decline the class, or leave it to a person.
 /// 4. If a rate is missing for the order, an open amount or a turnover, a person decides.
@@ -268,11 +157,18 @@ pub struct Decision {
 ///    exposure and order are within it, the order is approved on the term of the class; if at least half of the order
 ///    is, against prepayment; else the policy says whether a person decides or the order is declined.
 ///
+/// An order of a debtor that broke an instalment plan in the last 12 months is left to a person wherever these rules
+/// would approve it; what they decline stays declined.
+///
 /// A decline of a natural person is confirmed by a person if the policy says so.
 #[must_use]
 pub fn decide(input: &CreditInput<'_>) -> Decision {
     let amounts = Amounts::of(input);
-    let (outcome, mut reasons) = outcome(input, &amounts);
+    let (mut outcome, mut reasons) = outcome(input, &amounts);
+    if input.features.broken_plans_12m > 0 && outcome != CreditOutcome::Decline {
+        outcome = CreditOutcome::Refer;
+        reasons.insert(0, DecisionReason::BrokenPlan);
+    }
     let human_review = outcome == CreditOutcome::Decline
         && input.debtor.kind == DebtorKind::Person
         && input.policy.person_review;
@@ -369,16 +265,16 @@ fn outcome(input: &CreditInput<'_>, amounts: &Amounts) -> (CreditOutcome, Vec<De
 }
 
 fn hard_reasons(input: &CreditInput<'_>) -> Vec<DecisionReason> {
-    let insolvent = input
-        .debtor
-        .insolvent_since
-        .filter(|since| *since <= input.date);
-    let insolvent = insolvent.map(|since| DecisionReason::Insolvent { since });
-    let credit_hold = input
-        .debtor
-        .credit_hold
-        .then_some(DecisionReason::CreditHold);
-    insolvent.into_iter().chain(credit_hold).collect()
+    let debtor = input.debtor;
+    let reached = |since: Option<NaiveDate>| since.filter(|since| *since <= input.date);
+    [
+        reached(debtor.insolvent_since).map(|since| DecisionReason::Insolvent { since }),
+        reached(debtor.deceased_since).map(|since| DecisionReason::Deceased { since }),
+        debtor.credit_hold.then_some(DecisionReason::CreditHold),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn class_policy<'a>(input: &CreditInput<'a>) -> Option<(RiskClass, &'a ClassPolicy)> {

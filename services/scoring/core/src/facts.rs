@@ -64,6 +64,49 @@ pub enum DebtorKind {
     Person,
 }
 
+/// A complaint about an item, or a part of it. It counts from the day it was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisputeFacts {
+    /// The item.
+    pub item_id: String,
+    /// The disputed part in minor units of the item's currency; `None` for whatever is open.
+    pub amount: Option<i64>,
+    /// The business date on which it was opened.
+    pub opened_date: NaiveDate,
+    /// The business date on which it was closed; `None` while open.
+    pub closed_date: Option<NaiveDate>,
+    /// Whether the debtor was found to be right. Known from the day it was closed.
+    pub upheld: bool,
+}
+
+/// What a debtor agreed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArrangementKind {
+    /// An amount by a day.
+    Promise,
+    /// A schedule in place of due dates.
+    InstalmentPlan,
+}
+
+/// An arrangement that the debtor broke. A promise that was kept in part is not broken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokenFacts {
+    /// What was broken.
+    pub kind: ArrangementKind,
+    /// The business date on which it was found broken.
+    pub on: NaiveDate,
+}
+
+/// What stands, or stood, between the debtor's items and a reminder; in any order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrangements {
+    /// All disputes, whatever came of them.
+    pub disputes: Vec<DisputeFacts>,
+    /// Promises and plans that were broken; the others say nothing here.
+    pub broken: Vec<BrokenFacts>,
+}
+
 /// What is known about the debtor itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DebtorFacts {
@@ -75,6 +118,12 @@ pub struct DebtorFacts {
     pub customer_since: Option<NaiveDate>,
     /// Day from which insolvency proceedings are known.
     pub insolvent_since: Option<NaiveDate>,
+    /// Day from which the debtor, a natural person, is known to be dead.
+    #[serde(default)]
+    pub deceased_since: Option<NaiveDate>,
     /// Whether the creditor has stopped deliveries on invoice.
     pub credit_hold: bool,
+    /// Disputes and broken arrangements.
+    #[serde(default)]
+    pub arrangements: Arrangements,
 }

@@ -13,19 +13,23 @@
 //! - Windows end with `as_of` included: 3 months are 91 days, 12 months 365, 24 months 730.
 //! - Averages and shares are rounded down (towards negative infinity). Months are whole calendar months; a month is
 //!   full on the same day of the month, or on its last day where that day is missing.
+//! - A dispute counts from the day it was opened, its outcome from the day it was closed, a broken arrangement from the
+//!   day it was found broken. An item is *disputed* if it ever was, however often.
 //! - `None` means that there is nothing to compute from; it is a state of its own, never a zero.
 
 mod feature;
+mod totals;
 
 use std::collections::BTreeMap;
 
 use chrono::{Datelike, Days, Months, NaiveDate};
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{DebtorFacts, ItemFacts};
-use crate::observation::{self, Observation, Paid, Scratch};
+use crate::facts::{Arrangements, DebtorFacts, ItemFacts};
+use crate::observation::{self, Observation, Scratch};
 
 pub use feature::Feature;
+use totals::{Disputes, Totals};
 
 const DAYS_3M: i64 = 91;
 const DAYS_12M: i64 = 365;
@@ -70,11 +74,34 @@ pub struct Features {
     pub items_per_month_12m_milli: Option<i64>,
     /// Months since the day given as the first as a customer. `None` if none is given or it is yet to come.
     pub months_as_customer: Option<i64>,
+    /// Share of the items with a document date in the last 12 months that are or were disputed, in bps. `None` without
+    /// such an item.
+    pub dispute_share_12m_bps: Option<i64>,
+    /// Share of the items with a document date in the last 12 months of which a dispute was upheld, in bps. `None`
+    /// without such an item.
+    pub upheld_dispute_share_12m_bps: Option<i64>,
+    /// Disputes without an outcome, whatever is open on their items.
+    #[serde(default)]
+    pub open_disputes: i64,
+    /// Promises to pay that were broken in the last 12 months.
+    #[serde(default)]
+    pub broken_promises_12m: i64,
+    /// Instalment plans that were broken in the last 12 months.
+    #[serde(default)]
+    pub broken_plans_12m: i64,
     /// Amounts of the items with a document date in the last 12 months, less credit notes and cancellations, in minor
     /// units by currency. Sums beyond the range of `i64` are held at its end, here and below.
     pub turnover_12m: BTreeMap<String, i64>,
     /// Open amounts in minor units by currency, without currencies in which nothing is open.
     pub open_by_currency: BTreeMap<String, i64>,
+    /// The part of [`Features::open_by_currency`] whose due date has passed, without currencies in which nothing is
+    /// overdue.
+    #[serde(default)]
+    pub overdue_by_currency: BTreeMap<String, i64>,
+    /// The part of [`Features::open_by_currency`] that is disputed, of no item more than what is open on it, without
+    /// currencies in which nothing is disputed.
+    #[serde(default)]
+    pub disputed_by_currency: BTreeMap<String, i64>,
 }
 
 impl Features {
@@ -90,15 +117,16 @@ impl Features {
         items: impl IntoIterator<Item = &'a ItemFacts>,
         as_of: NaiveDate,
     ) -> Self {
+        let disputes = Disputes::of(&debtor.arrangements, as_of);
         let mut totals = Totals::default();
         let mut scratch = Scratch::new();
         for item in items {
             if observation::is_known(item, as_of) {
                 let observed = observation::observe(item, as_of, &mut scratch);
-                totals.add(item, &observed, as_of);
+                totals.add(item, &observed, disputes.of_item(&item.item_id), as_of);
             }
         }
-        totals.into_features(debtor, as_of)
+        totals.into_features(debtor, &disputes, as_of)
     }
 
     /// The value of a feature.
@@ -122,6 +150,11 @@ impl Features {
             Feature::MonthsSinceLastItem => self.months_since_last_item,
             Feature::ItemsPerMonth12mMilli => self.items_per_month_12m_milli,
             Feature::MonthsAsCustomer => self.months_as_customer,
+            Feature::DisputeShare12mBps => self.dispute_share_12m_bps,
+            Feature::UpheldDisputeShare12mBps => self.upheld_dispute_share_12m_bps,
+            Feature::OpenDisputes => Some(self.open_disputes),
+            Feature::BrokenPromises12m => Some(self.broken_promises_12m),
+            Feature::BrokenPlans12m => Some(self.broken_plans_12m),
         }
     }
 
@@ -171,6 +204,7 @@ impl Features {
         next.at_full_month_since(first_document);
         next.at_full_month_since(last_document);
         next.at_full_month_since(debtor.customer_since);
+        next.for_arrangements(&debtor.arrangements);
         next.date
     }
 }
@@ -213,6 +247,19 @@ impl NextChange {
         }
     }
 
+    fn for_arrangements(&mut self, arrangements: &Arrangements) {
+        for dispute in &arrangements.disputes {
+            self.at(dispute.opened_date);
+            if let Some(closed_date) = dispute.closed_date {
+                self.at(closed_date);
+            }
+        }
+        for broken in &arrangements.broken {
+            self.at(broken.on);
+            self.days_after(broken.on, DAYS_12M);
+        }
+    }
+
     fn at_full_month_since(&mut self, date: Option<NaiveDate>) {
         let Some(date) = date else { return };
         if date > self.as_of {
@@ -223,181 +270,6 @@ impl NextChange {
             next_full.and_then(|months| date.checked_add_months(Months::new(months)))
         {
             self.at(later);
-        }
-    }
-}
-
-/// Sums over the items of a debtor.
-#[derive(Default)]
-struct Totals<'a> {
-    settled_items: i64,
-    paid_12m: PaidTotals,
-    paid_3m: DbtSum,
-    paid_9m_before: DbtSum,
-    worst_dbt_24m: Option<i64>,
-    written_off_items_24m: i64,
-    overdue_items: i64,
-    oldest_overdue_days: Option<i64>,
-    first_document: Option<NaiveDate>,
-    last_document: Option<NaiveDate>,
-    items_12m: i64,
-    by_currency: Vec<CurrencyTotals<'a>>,
-}
-
-/// Sums over the items paid in the last 12 months.
-#[derive(Default)]
-struct PaidTotals {
-    dbt: DbtSum,
-    amount: i128,
-    amount_times_dbt: i128,
-    days_to_pay: i64,
-    late: i64,
-    late_over_30: i64,
-    in_parts: i64,
-}
-
-#[derive(Default)]
-struct DbtSum {
-    items: i64,
-    days: i64,
-}
-
-impl DbtSum {
-    fn add(&mut self, dbt: i64) {
-        self.items += 1;
-        self.days += dbt;
-    }
-
-    fn average(&self) -> Option<i64> {
-        self.days.checked_div_euclid(self.items)
-    }
-}
-
-struct CurrencyTotals<'a> {
-    currency: &'a str,
-    open: i128,
-    overdue: i128,
-    turnover: i128,
-}
-
-impl<'a> Totals<'a> {
-    fn add(&mut self, item: &'a ItemFacts, observed: &Observation, as_of: NaiveDate) {
-        let is_recent = within(item.document_date, as_of, DAYS_12M);
-        self.items_12m += i64::from(is_recent);
-        self.first_document = Some(
-            self.first_document
-                .map_or(item.document_date, |date| date.min(item.document_date)),
-        );
-        self.last_document = self.last_document.max(Some(item.document_date));
-
-        let days_overdue = (as_of - item.due_date).num_days();
-        let is_overdue = observed.open > 0 && days_overdue > 0;
-        if is_overdue {
-            self.overdue_items += 1;
-            self.oldest_overdue_days = self.oldest_overdue_days.max(Some(days_overdue));
-        }
-        let currency = self.currency(&item.currency);
-        currency.open += observed.open;
-        currency.overdue += if is_overdue { observed.open } else { 0 };
-        currency.turnover += if is_recent { observed.sold } else { 0 };
-
-        if observed
-            .written_off_on
-            .is_some_and(|date| within(date, as_of, DAYS_24M))
-        {
-            self.written_off_items_24m += 1;
-        }
-        if let Some(paid) = &observed.paid {
-            self.add_paid(item, paid, as_of);
-        }
-    }
-
-    fn add_paid(&mut self, item: &ItemFacts, paid: &Paid, as_of: NaiveDate) {
-        self.settled_items += 1;
-        let dbt = (paid.on - item.due_date).num_days();
-        if within(paid.on, as_of, DAYS_24M) {
-            self.worst_dbt_24m = self.worst_dbt_24m.max(Some(dbt));
-        }
-        if !within(paid.on, as_of, DAYS_12M) {
-            return;
-        }
-        if within(paid.on, as_of, DAYS_3M) {
-            self.paid_3m.add(dbt);
-        } else {
-            self.paid_9m_before.add(dbt);
-        }
-        let year = &mut self.paid_12m;
-        year.dbt.add(dbt);
-        year.amount += i128::from(item.amount);
-        year.amount_times_dbt += i128::from(item.amount) * i128::from(dbt);
-        year.days_to_pay += (paid.on - item.document_date).num_days();
-        year.late += i64::from(dbt > 0);
-        year.late_over_30 += i64::from(dbt > 30);
-        year.in_parts += i64::from(paid.payments >= 2);
-    }
-
-    /// Debtors have one currency, seldom more: a short list is faster than a map.
-    fn currency(&mut self, currency: &'a str) -> &mut CurrencyTotals<'a> {
-        let found = self
-            .by_currency
-            .iter()
-            .position(|totals| totals.currency == currency);
-        let index = found.unwrap_or(self.by_currency.len());
-        if found.is_none() {
-            self.by_currency.push(CurrencyTotals {
-                currency,
-                open: 0,
-                overdue: 0,
-                turnover: 0,
-            });
-        }
-        &mut self.by_currency[index]
-    }
-
-    fn into_features(self, debtor: &DebtorFacts, as_of: NaiveDate) -> Features {
-        let year = &self.paid_12m;
-        let share = |count: i64| (count * BPS).checked_div_euclid(year.dbt.items);
-        let months_since = |date: Option<NaiveDate>| date.map(|date| months_between(date, as_of));
-        let amounts = |amount_of: fn(&CurrencyTotals<'_>) -> i128| {
-            let nonzero = self
-                .by_currency
-                .iter()
-                .filter(|totals| amount_of(totals) != 0);
-            nonzero
-                .map(|totals| (totals.currency.to_owned(), saturated(amount_of(totals))))
-                .collect()
-        };
-        let overdue_shares = self
-            .by_currency
-            .iter()
-            .filter_map(|it| (it.overdue * i128::from(BPS)).checked_div_euclid(it.open));
-        Features {
-            settled_items: self.settled_items,
-            avg_dbt_12m_days: year.dbt.average(),
-            weighted_dbt_12m_days: year
-                .amount_times_dbt
-                .checked_div_euclid(year.amount)
-                .map(saturated),
-            avg_days_to_pay_12m_days: year.days_to_pay.checked_div_euclid(year.dbt.items),
-            share_late_12m_bps: share(year.late),
-            share_late_over_30_12m_bps: share(year.late_over_30),
-            worst_dbt_24m_days: self.worst_dbt_24m,
-            dbt_trend_days: self
-                .paid_3m
-                .average()
-                .zip(self.paid_9m_before.average())
-                .map(|(recent, before)| recent - before),
-            partial_payment_share_12m_bps: share(year.in_parts),
-            written_off_items_24m: self.written_off_items_24m,
-            overdue_items: self.overdue_items,
-            overdue_share_bps: overdue_shares.max().map(saturated),
-            oldest_overdue_days: self.oldest_overdue_days,
-            months_since_first_item: months_since(self.first_document),
-            months_since_last_item: months_since(self.last_document),
-            items_per_month_12m_milli: self.first_document.map(|_| self.items_12m * 1_000 / 12),
-            months_as_customer: months_since(debtor.customer_since.filter(|since| *since <= as_of)),
-            turnover_12m: amounts(|totals| totals.turnover),
-            open_by_currency: amounts(|totals| totals.open),
         }
     }
 }
@@ -419,8 +291,4 @@ fn months_between(from: NaiveDate, to: NaiveDate) -> i64 {
     } else {
         started
     }
-}
-
-fn saturated(amount: i128) -> i64 {
-    i64::try_from(amount).unwrap_or(if amount < 0 { i64::MIN } else { i64::MAX })
 }

@@ -1,5 +1,6 @@
 //! The specification of scoring, as examples and properties.
 
+mod arrangements;
 mod decisions;
 mod features;
 mod fx;
@@ -9,7 +10,7 @@ mod texts;
 
 use chrono::NaiveDate;
 
-use crate::facts::{DebtorFacts, DebtorKind, ItemFacts, Settlement, SettlementKind};
+use crate::facts::{Arrangements, DebtorFacts, DebtorKind, ItemFacts, Settlement, SettlementKind};
 
 /// 12 months end with this day: they began on 2024-07-01; 3 months on 2025-04-01; 24 months on 2023-07-02.
 const TODAY: &str = "2025-06-30";
@@ -24,7 +25,9 @@ fn debtor() -> DebtorFacts {
         prospect: false,
         customer_since: None,
         insolvent_since: None,
+        deceased_since: None,
         credit_hold: false,
+        arrangements: Arrangements::default(),
     }
 }
 

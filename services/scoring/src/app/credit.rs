@@ -69,9 +69,9 @@ pub struct StoredDecision {
 /// What a decision rested on besides what it states itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DecisionInputs {
-    /// The debtor.
+    /// The debtor, without its arrangements: what follows from them is in the features.
     pub debtor: DebtorFacts,
-    /// Payment behaviour, turnover and open amounts.
+    /// Payment behaviour, broken plans, turnover and open amounts.
     pub features: Features,
     /// Exchange rates that could be used.
     pub rates: Vec<FxRate>,

@@ -142,12 +142,14 @@ impl App {
         self.wait(of).await?;
         // One state for everything that is explained together.
         let db = &self.publisher.db().begin_read().await?;
-        let current = find(db, of).await?;
+        let mut current = find(db, of).await?;
         let as_of = match as_of {
             Some(date) => date,
             None => from_day(current.creditor.business_date.ok_or_else(no_business_day)?)?,
         };
         let ids = [of.debtor_id.to_owned()];
+        let mut arrangements = facts::arrangements(db, of.creditor_id, &ids).await?;
+        current.debtor.arrangements = arrangements.remove(of.debtor_id).unwrap_or_default();
         let items = facts::items(db, of.creditor_id, &ids).await?;
         let items = items.get(of.debtor_id).map_or(&[][..], Vec::as_slice);
         let features = Features::compute(&current.debtor, items, as_of);

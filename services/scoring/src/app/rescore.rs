@@ -14,19 +14,19 @@ use scoring_core::{
 
 use super::Rules;
 use crate::{
-    feed::{SCORE, score_message},
+    feed::{SCORE, score_state},
     storage::{
         day_number, facts, from_day,
-        score::{self as stored, NewScore, Reason, ScoreRow},
+        score::{self as stored, NewScore, Reason, ScoreRow, StoredScore, encode_features},
     },
 };
 
 /// Reasons kept with a score.
 pub const REASONS: usize = 4;
 
-/// Scores debtors of a creditor as of its business date, and tells the feed of those whose score differs. Scores of
-/// debtors that are not known any more are removed. The debtors must be locked. Before the first business day nothing
-/// has a score: there is no date as of which to compute one.
+/// Scores debtors of a creditor as of its business date, and tells the feed of those whose score or features differ.
+/// Scores of debtors that are not known any more are removed. The debtors must be locked. Before the first business day
+/// nothing has a score: there is no date as of which to compute one.
 ///
 /// # Errors
 /// Those of the database.
@@ -42,6 +42,7 @@ pub async fn rescore(
     let before = stored::get_many(tx, creditor_id, debtor_ids).await?;
     let gone = before
         .values()
+        .map(|score| &score.row)
         .filter(|score| day.is_none() || !debtors.contains_key(&score.debtor_id));
     let mut events: Vec<_> = gone.map(|score| removed(score, day)).collect();
     let gone: Vec<_> = events.iter().map(|event| event.debtor_id.clone()).collect();
@@ -57,7 +58,7 @@ pub async fn rescore(
         let scores = subjects.score(tx).await?;
         stored::save(tx, &scores).await?;
         let changed = scores.iter().filter(|score| score.changed);
-        events.extend(changed.map(|score| scored(&score.row)));
+        events.extend(changed.map(|score| scored(&score.row, &score.features)));
     }
     tx.append(events)
 }
@@ -68,7 +69,7 @@ struct Subjects<'a> {
     creditor_id: &'a str,
     day: i64,
     debtors: &'a BTreeMap<String, DebtorFacts>,
-    before: &'a BTreeMap<String, ScoreRow>,
+    before: &'a BTreeMap<String, StoredScore>,
 }
 
 impl Subjects<'_> {
@@ -102,7 +103,9 @@ impl Subjects<'_> {
         let features = Features::compute(debtor, items, as_of);
         let card = card_for(self.rules, debtor, &features)?;
         let scored = score(card, &features);
-        let previous = self.before.get(debtor_id);
+        let encoded_features = encode_features(&features)?;
+        let before = self.before.get(debtor_id);
+        let previous = before.map(|before| &before.row);
         let mut row = ScoreRow {
             creditor_id: self.creditor_id.to_owned(),
             debtor_id: debtor_id.to_owned(),
@@ -118,38 +121,52 @@ impl Subjects<'_> {
             reasons: reasons(&scored),
             scored_at,
         };
-        let changed = previous.is_none_or(|previous| row.differs_from(previous));
+        let changed = before.is_none_or(|before| {
+            row.differs_from(&before.row) || encoded_features != before.features
+        });
         row.version += i64::from(changed);
         Ok(NewScore {
             historic: previous.is_none_or(|previous| row.grades_differently(previous)),
             stale_on: day_number(Features::unchanged_until(debtor, items, as_of)),
             row,
             features,
+            encoded_features,
             changed,
         })
     }
 }
 
-fn scored(row: &ScoreRow) -> NewEvent {
+fn scored(row: &ScoreRow, features: &Features) -> NewEvent {
+    let state = NewEvent::encode(&score_state(row, features));
+    event(
+        row,
+        row.version,
+        "scored",
+        Some(row.observation_date),
+        state,
+    )
+}
+
+fn removed(row: &ScoreRow, day: Option<i64>) -> NewEvent {
+    event(row, row.version + 1, "removed", day, None)
+}
+
+fn event(
+    row: &ScoreRow,
+    version: i64,
+    action: &'static str,
+    business_date: Option<i64>,
+    state: Option<Vec<u8>>,
+) -> NewEvent {
     NewEvent {
         creditor_id: row.creditor_id.clone(),
         debtor_id: row.debtor_id.clone(),
         entity: SCORE,
         entity_id: row.debtor_id.clone(),
-        version: row.version,
-        action: "scored",
-        business_date: Some(row.observation_date),
-        state: NewEvent::encode(&score_message(row, None)),
-    }
-}
-
-fn removed(row: &ScoreRow, day: Option<i64>) -> NewEvent {
-    NewEvent {
-        version: row.version + 1,
-        action: "removed",
-        business_date: day,
-        state: None,
-        ..scored(row)
+        version,
+        action,
+        business_date,
+        state,
     }
 }
 

@@ -1,4 +1,5 @@
-//! A registry left to chance: creditors, rates, debtors and invoices that change as the feed would tell it.
+//! A registry left to chance: creditors, rates, debtors, invoices and arrangements that change as the feed would tell
+//! it.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +16,11 @@ use mahnwerk_runtime::validate::from_date;
 use prost::Message;
 use prost_types::Any;
 use scoring_core::{
-    facts::{DebtorFacts, DebtorKind, ItemFacts, Settlement, SettlementKind},
+    facts::{Arrangements, DebtorFacts, DebtorKind, ItemFacts, Settlement, SettlementKind},
     fx::FxRate,
 };
+
+use super::arrangements::{Arrangement, KINDS, seen};
 
 /// Numbers that look like chance and are the same for the same seed: splitmix64 by Steele, Lea and Flood (2014).
 pub struct Dice(pub u64);
@@ -42,7 +45,8 @@ impl Dice {
         usize::try_from(self.below(end as u64)).unwrap_or(0)
     }
 
-    fn amount(&mut self) -> i64 {
+    /// One of few, so that amounts often meet.
+    pub fn amount(&mut self) -> i64 {
         (self.below(4).cast_signed() + 1) * 1_000
     }
 }
@@ -54,19 +58,23 @@ pub enum Subject {
     Rate(NaiveDate),
     Debtor(String),
     Item(String, String),
+    /// Debtor, kind, id.
+    Arrangement(String, &'static str, String),
 }
 
 /// Creditor and subject.
 pub type Key = (String, Subject);
 
 /// The state of an entity.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
     /// Its business date.
     Creditor(Option<NaiveDate>),
     Rate(FxRate),
+    /// Without its arrangements, which are states of their own.
     Debtor(DebtorFacts),
     Item(ItemFacts),
+    Arrangement(Arrangement),
 }
 
 /// All current states.
@@ -112,11 +120,33 @@ impl World {
             .filter(|((creditor, _), _)| creditor == creditor_id);
         own.filter_map(|((_, subject), fact)| match (subject, fact) {
             (Subject::Debtor(debtor_id), Fact::Debtor(facts)) => {
-                Some((debtor_id.clone(), facts.clone()))
+                let arrangements = seen(self.arrangements(creditor_id, debtor_id));
+                let facts = DebtorFacts {
+                    arrangements,
+                    ..facts.clone()
+                };
+                Some((debtor_id.clone(), facts))
             }
             _ => None,
         })
         .collect()
+    }
+
+    fn arrangements<'a>(
+        &'a self,
+        creditor_id: &'a str,
+        debtor_id: &'a str,
+    ) -> impl Iterator<Item = &'a Arrangement> {
+        let own = self
+            .states
+            .iter()
+            .filter(move |((creditor, _), _)| creditor == creditor_id);
+        own.filter_map(move |((_, subject), fact)| match (subject, fact) {
+            (Subject::Arrangement(debtor, ..), Fact::Arrangement(it)) if debtor == debtor_id => {
+                Some(it)
+            }
+            _ => None,
+        })
     }
 
     /// The invoices of a debtor, by id.
@@ -144,6 +174,7 @@ impl World {
             Subject::Item(debtor_id, item_id) => {
                 (debtor_id.as_str(), "item", format!("invoice/{item_id}"))
             }
+            Subject::Arrangement(debtor_id, kind, id) => (debtor_id.as_str(), *kind, id.clone()),
         };
         Change {
             partition: i32::try_from(partition(creditor_id, debtor_id)).unwrap_or(-1),
@@ -190,7 +221,7 @@ impl World {
         let today = day.unwrap_or_else(first_day);
         let debtor = (creditor_id.clone(), Subject::Debtor(debtor_id.clone()));
         let known = self.states.contains_key(&debtor);
-        match dice.below(16) {
+        match dice.below(20) {
             0 | 1 => {
                 let next = today + Days::new(1 + dice.below(60));
                 vec![self.set(creditor, Some(Fact::Creditor(Some(next))))]
@@ -219,23 +250,46 @@ impl World {
                 };
                 vec![self.set(key, Some(Fact::Item(item)))]
             }
+            16..20 if known => self.arrange(dice, creditor_id, debtor_id, today),
             _ => vec![self.set(debtor, Some(Fact::Debtor(some_debtor(dice, today))))],
         }
     }
 
-    /// A debtor goes, and its invoices with it, told one by one before or after it.
+    /// An arrangement begins, ends, or was a mistake.
+    fn arrange(
+        &mut self,
+        dice: &mut Dice,
+        creditor_id: String,
+        debtor_id: String,
+        today: NaiveDate,
+    ) -> Vec<Change> {
+        let kind = KINDS[dice.index(KINDS.len())];
+        let id = format!("{debtor_id}-{}", dice.below(4));
+        let subject = Subject::Arrangement(debtor_id.clone(), kind, id.clone());
+        let key = (creditor_id, subject);
+        let next = match self.states.get(&key).cloned() {
+            Some(Fact::Arrangement(_)) if dice.one_in(8) => None,
+            Some(Fact::Arrangement(it)) => Some(it.closed(dice, today)),
+            _ => Some(Arrangement::begun(dice, kind, &debtor_id, &id, today)),
+        };
+        vec![self.set(key, next.map(Fact::Arrangement))]
+    }
+
+    /// A debtor goes, and all that is its own, told one by one before or after it.
     fn forget_debtor(
         &mut self,
         dice: &mut Dice,
         creditor_id: &str,
         debtor_id: &str,
     ) -> Vec<Change> {
-        let items = self.items(creditor_id, debtor_id).into_iter();
-        let mut changes: Vec<_> = items
-            .map(|item| Subject::Item(debtor_id.to_owned(), item.item_id))
-            .chain([Subject::Debtor(debtor_id.to_owned())])
-            .map(|subject| self.set((creditor_id.to_owned(), subject), None))
-            .collect();
+        let is_its_own = |(creditor, subject): &&Key| match subject {
+            Subject::Creditor | Subject::Rate(_) => false,
+            Subject::Debtor(debtor)
+            | Subject::Item(debtor, _)
+            | Subject::Arrangement(debtor, ..) => creditor == creditor_id && debtor == debtor_id,
+        };
+        let keys: Vec<Key> = self.states.keys().filter(is_its_own).cloned().collect();
+        let mut changes: Vec<_> = keys.into_iter().map(|key| self.set(key, None)).collect();
         if dice.one_in(2) {
             changes.reverse();
         }
@@ -250,7 +304,7 @@ impl World {
             let (creditor_id, subject) = &key;
             let lost = match subject {
                 Subject::Creditor => false,
-                Subject::Item(debtor_id, _) => {
+                Subject::Item(debtor_id, _) | Subject::Arrangement(debtor_id, ..) => {
                     let debtor = (creditor_id.clone(), Subject::Debtor(debtor_id.clone()));
                     !self.states.contains_key(&debtor) || dice.one_in(4)
                 }
@@ -293,7 +347,9 @@ fn some_debtor(dice: &mut Dice, today: NaiveDate) -> DebtorFacts {
         prospect: dice.one_in(2),
         customer_since: dice.one_in(2).then(|| today - Days::new(dice.below(900))),
         insolvent_since: dice.one_in(5).then_some(today),
+        deceased_since: dice.one_in(9).then_some(today),
         credit_hold: dice.one_in(5),
+        arrangements: Arrangements::default(),
     }
 }
 
@@ -370,10 +426,11 @@ fn encode(creditor_id: &str, debtor_id: &str, fact: &Fact) -> Vec<u8> {
         .encode_to_vec(),
         Fact::Debtor(facts) => debtor_message(creditor_id, debtor_id, facts).encode_to_vec(),
         Fact::Item(item) => item_message(creditor_id, debtor_id, item).encode_to_vec(),
+        Fact::Arrangement(arrangement) => arrangement.encode(),
     }
 }
 
-fn debtor_message(creditor_id: &str, debtor_id: &str, facts: &DebtorFacts) -> Debtor {
+pub fn debtor_message(creditor_id: &str, debtor_id: &str, facts: &DebtorFacts) -> Debtor {
     let kind = match facts.kind {
         DebtorKind::Organisation => WireKind::Organisation,
         DebtorKind::Person => WireKind::Person,
@@ -390,12 +447,13 @@ fn debtor_message(creditor_id: &str, debtor_id: &str, facts: &DebtorFacts) -> De
         relationship: relationship.into(),
         customer_since: facts.customer_since.map(from_date),
         insolvent_since: facts.insolvent_since.map(from_date),
+        deceased_since: facts.deceased_since.map(from_date),
         credit_hold: facts.credit_hold,
         ..Debtor::default()
     }
 }
 
-fn item_message(creditor_id: &str, debtor_id: &str, item: &ItemFacts) -> Item {
+pub fn item_message(creditor_id: &str, debtor_id: &str, item: &ItemFacts) -> Item {
     let date = |date: NaiveDate| -> Option<Date> { Some(from_date(date)) };
     let money = |minor_units| {
         Some(Money {

@@ -1,12 +1,14 @@
 //! What the service promises, as functions that tests call: over gRPC with the channels of a running registry and a
-//! running scoring service ([`scores`], [`decisions`]), and on a database ([`projection`]).
+//! running scoring service ([`scores`], [`decisions`]), and on a database ([`projection`], [`states`]).
 //!
 //! Every suite over gRPC works on creditors of its own, so that suites can run side by side on one pair of services.
 
+mod arrangements;
 pub mod decisions;
 mod facts;
 pub mod projection;
 pub mod scores;
+pub mod states;
 
 use std::time::Duration;
 

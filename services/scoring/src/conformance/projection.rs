@@ -8,7 +8,7 @@ use std::{
 use mahnwerk_feed::{
     Batch, Cause, Change, Locks, PARTITIONS, Projection, Publisher, WriteTx, partition,
 };
-use mahnwerk_proto::scoring::v1::Score;
+use mahnwerk_proto::scoring::v1::ScoreState;
 use mahnwerk_runtime::{
     clock::{ManualClock, SharedClock},
     db::{Db, Sql, column},
@@ -18,17 +18,20 @@ use mahnwerk_runtime::{
 use prost::Message;
 use scoring_core::{features::Features, fx::FxRate, score::score};
 
-use super::facts::{Dice, Fact, Key, World};
+use super::{
+    arrangements::in_order,
+    facts::{Dice, Fact, Key, World},
+};
 use crate::{
     SERVICE,
     app::{
         Rules,
         rescore::{card_for, kind_name, reasons},
     },
-    feed::{ENTITIES, Registry, score_message},
+    feed::{ENTITIES, Registry, score_state},
     storage::{
         day_number, facts,
-        score::{self as stored, ScoreRow},
+        score::{self as stored, ScoreRow, StoredScore},
     },
 };
 
@@ -89,10 +92,10 @@ fn disturbed(dice: &mut Dice, world: &World, news: Vec<Change>) -> Vec<Change> {
 }
 
 /// Does what a consumer does, without a stream.
-struct Follower {
-    publisher: Publisher,
-    projection: Registry,
-    rules: Rules,
+pub(super) struct Follower {
+    pub publisher: Publisher,
+    pub projection: Registry,
+    pub rules: Rules,
     /// By partition; creditor-level facts under -1.
     generations: BTreeMap<i64, i64>,
     /// Partitions by kind and creditor.
@@ -100,7 +103,7 @@ struct Follower {
 }
 
 impl Follower {
-    async fn open(db: &Db) -> Result<Self> {
+    pub async fn open(db: &Db) -> Result<Self> {
         let clock: SharedClock = Arc::new(ManualClock::at(1_700_000_000_000_000));
         let ids: SharedIds = Arc::new(SystemIds(clock.clone()));
         let publisher = Publisher::open(db.clone(), SERVICE, ENTITIES, clock, ids).await?;
@@ -114,12 +117,12 @@ impl Follower {
         })
     }
 
-    async fn begin(&self, locks: Locks) -> Result<WriteTx> {
+    pub async fn begin(&self, locks: Locks) -> Result<WriteTx> {
         WriteTx::begin(&self.publisher, locks, Cause::default()).await
     }
 
     /// Applies live changes, in transactions that end anywhere.
-    async fn follow(&mut self, dice: &mut Dice, changes: &[Change]) -> Result<()> {
+    pub async fn follow(&mut self, dice: &mut Dice, changes: &[Change]) -> Result<()> {
         self.apply(dice, changes, true).await?;
         for change in changes {
             if let Some(kind) = self.projection.sweep_of(change) {
@@ -220,7 +223,7 @@ impl Follower {
     }
 
     /// One sweep, page by page. False if none is due.
-    async fn sweep_one(&mut self) -> Result<bool> {
+    pub async fn sweep_one(&mut self) -> Result<bool> {
         let Some(((kind, creditor_id), parts)) = self.sweeps.pop_first() else {
             return Ok(false);
         };
@@ -260,7 +263,10 @@ impl Follower {
         for creditor_id in world.creditors() {
             let debtors = world.debtors(&creditor_id);
             let ids: Vec<_> = debtors.keys().cloned().collect();
-            let known = facts::debtors(db, &creditor_id, &ids).await?;
+            let mut known = facts::debtors(db, &creditor_id, &ids).await?;
+            for facts in known.values_mut() {
+                facts.arrangements = in_order(std::mem::take(&mut facts.arrangements));
+            }
             assert_eq!(known, debtors, "{at}");
             let day = world.day(&creditor_id);
             let creditor = facts::creditor(db, &creditor_id).await?;
@@ -268,11 +274,8 @@ impl Follower {
             assert_eq!(stored_day, day.map(day_number), "{at}");
             for (debtor_id, debtor) in day.map(|_| debtors).unwrap_or_default() {
                 let key = (creditor_id.clone(), debtor_id);
-                let row = stored.get(&key).ok_or_else(|| missing(&at, &key))?;
-                let found = stored::find(db, &key.0, &key.1).await?.current;
-                let features = found
-                    .and_then(|current| current.features)
-                    .unwrap_or_default();
+                let score = stored.get(&key).ok_or_else(|| missing(&at, &key))?;
+                let (row, features) = (&score.row, score.features()?);
                 let items = world.items(&key.0, &key.1);
                 let today = day.unwrap_or_default();
                 let computed = Features::compute(&debtor, &items, today);
@@ -284,7 +287,36 @@ impl Follower {
         let scored: BTreeSet<_> = stored.keys().cloned().collect();
         assert_eq!(scored, expected, "{at}");
         assert_eq!(all_rates(db).await?, expected_rates(world), "{at}");
+        self.assert_keeps(world, &at).await?;
         assert_feed_tells(db, &stored, &at).await
+    }
+
+    /// Asserts that what is kept is named with its version, and nothing else.
+    async fn assert_keeps(&self, world: &World, at: &str) -> Result<()> {
+        let mut stored = Vec::new();
+        for part in -1..PARTITIONS {
+            stored.extend(self.projection.stored(self.publisher.db(), part).await?);
+        }
+        let mut stored: Vec<_> = stored
+            .into_iter()
+            .map(|row| {
+                (
+                    row.creditor_id,
+                    row.entity.to_owned(),
+                    row.entity_id,
+                    row.version,
+                )
+            })
+            .collect();
+        stored.sort();
+        let changes = world.states.keys().map(|key| world.change(key));
+        let mut told: Vec<_> = changes
+            .filter(|change| self.projection.keeps(change))
+            .map(|it| (it.creditor_id, it.entity, it.entity_id, it.version))
+            .collect();
+        told.sort();
+        assert_eq!(stored, told, "{at}");
+        Ok(())
     }
 
     /// A stored row as it should be.
@@ -314,11 +346,12 @@ fn missing(at: &str, key: &(String, String)) -> Error {
     Error::internal(format!("{at}: no score of {key:?}"))
 }
 
-async fn all_scores(db: &Db) -> Result<BTreeMap<(String, String), ScoreRow>> {
+async fn all_scores(db: &Db) -> Result<BTreeMap<(String, String), StoredScore>> {
     let mut all = BTreeMap::new();
     for part in 0..PARTITIONS {
-        for row in stored::page(db, part, ("", ""), 1_000).await? {
-            all.insert((row.creditor_id.clone(), row.debtor_id.clone()), row);
+        for score in stored::page(db, part, ("", ""), 1_000).await? {
+            let key = (score.row.creditor_id.clone(), score.row.debtor_id.clone());
+            all.insert(key, score);
         }
     }
     Ok(all)
@@ -369,7 +402,7 @@ type Told = (i64, Option<Vec<u8>>);
 /// Asserts that the last events of all scores state what is stored, and that versions grow.
 async fn assert_feed_tells(
     db: &Db,
-    stored: &BTreeMap<(String, String), ScoreRow>,
+    stored: &BTreeMap<(String, String), StoredScore>,
     at: &str,
 ) -> Result<()> {
     let sql = "SELECT creditor_id, debtor_id, version, state FROM event WHERE entity = 'score' ORDER BY seq";
@@ -390,25 +423,20 @@ async fn assert_feed_tells(
         .collect();
     assert!(told.keys().eq(stored.keys()), "{at}: {:?}", told.keys());
     for (key, state) in told {
-        let told =
-            Score::decode(state.as_slice()).map_err(|error| Error::Internal(Box::new(error)))?;
-        let row = stored
-            .get(&key)
-            .map(|row| score_message(row, None))
-            .unwrap_or_default();
-        let (told, row) = (without_age(told), without_age(row));
-        assert_eq!(told, row, "{at}: {key:?}");
+        let told = ScoreState::decode(state.as_slice())
+            .map_err(|error| Error::Internal(Box::new(error)))?;
+        let score = stored.get(&key).ok_or_else(|| missing(at, &key))?;
+        let current = score_state(&score.row, &score.features()?);
+        assert_eq!(without_age(told), without_age(current), "{at}: {key:?}");
     }
     Ok(())
 }
 
-/// What is told: that time passes within the same bins is no event.
-fn without_age(mut score: Score) -> Score {
-    score.observation_date = None;
-    score.score_time = None;
-    score
-        .reasons
-        .iter_mut()
-        .for_each(|reason| reason.value = None);
-    score
+/// What is told: that time passes without a change is no event.
+fn without_age(mut state: ScoreState) -> ScoreState {
+    if let Some(score) = &mut state.score {
+        score.observation_date = None;
+        score.score_time = None;
+    }
+    state
 }

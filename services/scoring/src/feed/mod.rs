@@ -2,6 +2,7 @@
 
 mod projection;
 mod snapshot;
+mod state;
 
 use mahnwerk_feed::{EntityType, timestamp};
 use mahnwerk_proto::scoring::v1;
@@ -12,8 +13,9 @@ use crate::storage::{from_day, score::ScoreRow};
 
 pub use projection::Registry;
 pub use snapshot::Snapshot;
+pub use state::score_state;
 
-/// Entity name of scores.
+/// Entity name of scores, told with features and amounts.
 pub const SCORE: &str = "score";
 
 /// Entity name of credit decisions. They are in the audit trail, not on the feed: nobody's state follows from them.
@@ -22,7 +24,7 @@ pub const CREDIT_DECISION: &str = "credit_decision";
 /// Everything on the feed of scoring.
 pub const ENTITIES: &[EntityType] = &[EntityType {
     entity: SCORE,
-    type_url: "type.googleapis.com/mahnwerk.scoring.v1.Score",
+    type_url: "type.googleapis.com/mahnwerk.scoring.v1.ScoreState",
 }];
 
 /// A score on the wire; sentences only if a language is asked for.

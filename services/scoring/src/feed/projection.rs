@@ -1,4 +1,7 @@
-//! The projection of the registry: creditors, rates, debtors and invoices as they came; scores as consequences.
+//! The projection of the registry: creditors, rates, debtors, invoices and arrangements as they came; scores as
+//! consequences.
+
+mod arrangement;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +26,10 @@ use crate::{
         day_number,
         facts::encode_item,
         from_day,
-        projection::{self as stored, CreditorRow, DebtorRow, FxRateRow, ItemRow, Stamp, Visit},
+        projection::{
+            self as stored, ArrangementRow, CreditorRow, DebtorRow, FxRateRow, ItemRow, Stamp,
+            Visit,
+        },
     },
 };
 
@@ -34,7 +40,7 @@ const BUSINESS_DAY: &str = "business_day";
 const INVOICE: &str = "invoice/";
 
 /// The projection code's version; raise it when what is stored changes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Scoring's projection of the registry.
 pub struct Registry {
@@ -100,6 +106,8 @@ struct Sorted {
     rates: Newest<FxRateRow>,
     debtors: Newest<DebtorRow>,
     items: Newest<ItemRow>,
+    /// By kind.
+    arrangements: BTreeMap<&'static str, Newest<ArrangementRow>>,
     /// Debtors to be scored again, by creditor.
     concerned: BTreeMap<String, BTreeSet<String>>,
 }
@@ -127,7 +135,13 @@ impl Sorted {
             }
             // Contact points, payments and credit notes say nothing that the invoices do not, and what is not known
             // yet is for later programs.
-            _ => {}
+            entity => {
+                if let Some((kind, row)) = arrangement::row(entity, change)? {
+                    let newest = self.arrangements.entry(kind).or_default();
+                    newest.add(change, generation, row);
+                    self.concern(change);
+                }
+            }
         }
         Ok(())
     }
@@ -159,7 +173,12 @@ impl Sorted {
             id.drain(..INVOICE.len());
         }
         stored::delete_items(tx, &gone).await?;
-        // Last, because it takes the invoices of the debtors along.
+        for (kind, arrangements) in self.arrangements {
+            let (there, gone) = arrangements.split();
+            stored::upsert_arrangements(tx, kind, &there).await?;
+            stored::delete_arrangements(tx, kind, &gone).await?;
+        }
+        // Last, because it takes what belongs to the debtors along.
         stored::delete_debtors(tx, &gone_debtors).await?;
         Ok(self.concerned)
     }
@@ -202,7 +221,8 @@ impl Projection for Registry {
     fn keeps(&self, change: &Change) -> bool {
         match change.entity.as_str() {
             "item" => is_invoice(change),
-            entity => matches!(entity, "creditor" | "fx_rate" | "debtor"),
+            "creditor" | "fx_rate" | "debtor" => true,
+            entity => stored::ARRANGEMENTS.contains(&entity),
         }
     }
 
@@ -223,6 +243,7 @@ impl Projection for Registry {
             entity_id: format!("{INVOICE}{}", row.entity_id),
             ..row
         }));
+        rows.extend(stored::stored_arrangements(db, part).await?);
         Ok(rows)
     }
 
@@ -313,6 +334,7 @@ fn debtor_row(debtor: Debtor) -> Result<DebtorRow> {
         prospect: debtor.relationship() == Relationship::Prospect,
         customer_since: opt_day(debtor.customer_since.as_ref())?,
         insolvent_since: opt_day(debtor.insolvent_since.as_ref())?,
+        deceased_since: opt_day(debtor.deceased_since.as_ref())?,
         credit_hold: debtor.credit_hold,
     })
 }

@@ -7,8 +7,8 @@ use mahnwerk_runtime::{
 };
 use prost::Message;
 
-use super::{SCORE, score_message};
-use crate::storage::score::{self, ScoreRow};
+use super::{SCORE, score_state};
+use crate::storage::score::{self, StoredScore};
 
 /// The snapshots of scoring.
 pub struct Snapshot;
@@ -56,13 +56,15 @@ impl SnapshotSource for Snapshot {
             };
             rows.extend(score::page(db, part, after, room).await?);
         }
-        Ok(rows.into_iter().map(snapshot_row).collect())
+        rows.into_iter().map(snapshot_row).collect()
     }
 }
 
-fn snapshot_row(row: ScoreRow) -> SnapshotRow {
-    SnapshotRow {
-        state: score_message(&row, None).encode_to_vec(),
+fn snapshot_row(stored: StoredScore) -> Result<SnapshotRow> {
+    let state = score_state(&stored.row, &stored.features()?).encode_to_vec();
+    let row = stored.row;
+    Ok(SnapshotRow {
+        state,
         key: vec![
             row.part.to_string(),
             row.creditor_id.clone(),
@@ -72,5 +74,5 @@ fn snapshot_row(row: ScoreRow) -> SnapshotRow {
         version: row.version,
         creditor_id: row.creditor_id,
         debtor_id: row.debtor_id,
-    }
+    })
 }

@@ -8,12 +8,18 @@ use mahnwerk_runtime::{
 };
 use prost::Message;
 use scoring_core::{
-    facts::{DebtorFacts, DebtorKind, ItemFacts, Settlement, SettlementKind},
+    facts::{
+        ArrangementKind, Arrangements, BrokenFacts, DebtorFacts, DebtorKind, DisputeFacts,
+        ItemFacts, Settlement, SettlementKind,
+    },
     fx::FxRate,
 };
 use sea_orm::QueryResult;
 
-use super::{day_number, from_day, opt_day};
+use super::{
+    day_number, from_day, opt_day,
+    projection::{DISPUTE, INSTALMENT_PLAN, PROMISE},
+};
 
 /// What is known of a creditor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,10 +149,10 @@ pub async fn creditor(on: &impl Sql, creditor_id: &str) -> Result<Option<Credito
 }
 
 /// The columns that [`debtor_facts`] reads, of a table called `d`.
-pub const DEBTOR_COLUMNS: &str =
-    "d.kind AS debtor_kind, d.prospect, d.customer_since, d.insolvent_since, d.credit_hold";
+pub const DEBTOR_COLUMNS: &str = "d.kind AS debtor_kind, d.prospect, d.customer_since, d.insolvent_since, \
+     d.deceased_since, d.credit_hold";
 
-/// A debtor from a row with [`DEBTOR_COLUMNS`].
+/// A debtor from a row with [`DEBTOR_COLUMNS`], without its arrangements.
 ///
 /// # Errors
 /// If the row holds something else.
@@ -161,11 +167,13 @@ pub fn debtor_facts(row: &QueryResult) -> Result<DebtorFacts> {
         prospect: column::<i64>(row, "prospect")? == 1,
         customer_since: opt_day(column(row, "customer_since")?)?,
         insolvent_since: opt_day(column(row, "insolvent_since")?)?,
+        deceased_since: opt_day(column(row, "deceased_since")?)?,
         credit_hold: column::<i64>(row, "credit_hold")? == 1,
+        arrangements: Arrangements::default(),
     })
 }
 
-/// Facts of debtors that exist.
+/// Facts of debtors that exist, with their arrangements.
 ///
 /// # Errors
 /// Those of the database.
@@ -187,9 +195,66 @@ pub async fn debtors(
             },
         )
         .await?;
+    let mut arrangements = arrangements(on, creditor_id, debtor_ids).await?;
     rows.iter()
-        .map(|row| Ok((column(row, "debtor_id")?, debtor_facts(row)?)))
+        .map(|row| {
+            let debtor_id: String = column(row, "debtor_id")?;
+            let mut facts = debtor_facts(row)?;
+            facts.arrangements = arrangements.remove(&debtor_id).unwrap_or_default();
+            Ok((debtor_id, facts))
+        })
         .collect()
+}
+
+/// Disputes and broken arrangements of debtors, grouped.
+///
+/// # Errors
+/// Those of the database.
+pub async fn arrangements(
+    on: &impl Sql,
+    creditor_id: &str,
+    debtor_ids: &[String],
+) -> Result<BTreeMap<String, Arrangements>> {
+    let rows = on
+        .query_rows(
+            Rows::new().text("debtor_id", debtor_ids.iter().map(String::as_str)),
+            vec![creditor_id.into()],
+            |table, n| {
+                let same = format!(
+                    "a.creditor_id = ${n} AND a.debtor_id = r.debtor_id AND (a.kind = '{DISPUTE}' OR a.broken = 1)"
+                );
+                format!(
+                    "SELECT a.debtor_id, a.kind, a.item_id, a.amount, a.opened, a.closed, a.upheld \
+                     FROM {table} AS r {}",
+                    on.lookup("arrangement", "a", &same)
+                )
+            },
+        )
+        .await?;
+    let mut grouped: BTreeMap<String, Arrangements> = BTreeMap::new();
+    for row in &rows {
+        let own = grouped.entry(column(row, "debtor_id")?).or_default();
+        let closed_date = opt_day(column(row, "closed")?)?;
+        let kind = match column::<String>(row, "kind")?.as_str() {
+            DISPUTE => {
+                own.disputes.push(DisputeFacts {
+                    item_id: column(row, "item_id")?,
+                    amount: column(row, "amount")?,
+                    opened_date: from_day(column(row, "opened")?)?,
+                    closed_date,
+                    upheld: column::<i64>(row, "upheld")? == 1,
+                });
+                continue;
+            }
+            PROMISE => ArrangementKind::Promise,
+            INSTALMENT_PLAN => ArrangementKind::InstalmentPlan,
+            _ => return Err(Error::internal("a stored arrangement of no known kind")),
+        };
+        let on =
+            closed_date.ok_or_else(|| Error::internal("a broken arrangement without a day"))?;
+        own.broken.push(BrokenFacts { kind, on });
+    }
+    Ok(grouped)
 }
 
 /// Invoices of debtors, grouped.

@@ -1,11 +1,18 @@
 //! Writing the projection: rows of the registry's facts, each only if it is newer than what is stored.
 
+mod arrangement;
+
 use mahnwerk_feed::StoredRow;
 use mahnwerk_runtime::{
     db::{Db, Rows, Sql, column},
     error::Result,
 };
 use sea_orm::QueryResult;
+
+pub use arrangement::{
+    ARRANGEMENTS, ArrangementRow, DISPUTE, INSTALMENT_PLAN, PROMISE, delete_arrangements,
+    stored_arrangements, upsert_arrangements,
+};
 
 /// The key and age of a row.
 #[derive(Clone, Debug)]
@@ -54,6 +61,8 @@ pub struct DebtorRow {
     pub customer_since: Option<i64>,
     /// Day number.
     pub insolvent_since: Option<i64>,
+    /// Day number.
+    pub deceased_since: Option<i64>,
     /// Whether it is on hold.
     pub credit_hold: bool,
 }
@@ -168,6 +177,10 @@ pub async fn upsert_debtors(on: &impl Sql, debtors: &[(Stamp, DebtorRow)]) -> Re
             "insolvent_since",
             debtors.iter().map(|(_, row)| row.insolvent_since),
         )
+        .opt_int(
+            "deceased_since",
+            debtors.iter().map(|(_, row)| row.deceased_since),
+        )
         .int(
             "credit_hold",
             debtors.iter().map(|(_, row)| i64::from(row.credit_hold)),
@@ -175,12 +188,13 @@ pub async fn upsert_debtors(on: &impl Sql, debtors: &[(Stamp, DebtorRow)]) -> Re
     on.execute_rows(rows, vec![], |table, _| {
         format!(
             "INSERT INTO debtor (creditor_id, debtor_id, part, generation, version, kind, prospect, customer_since, \
-             insolvent_since, credit_hold) SELECT r.creditor_id, r.debtor_id, r.part, r.generation, r.version, r.kind, \
-             r.prospect, r.customer_since, r.insolvent_since, r.credit_hold FROM {table} AS r WHERE true \
+             insolvent_since, deceased_since, credit_hold) SELECT r.creditor_id, r.debtor_id, r.part, r.generation, \
+             r.version, r.kind, r.prospect, r.customer_since, r.insolvent_since, r.deceased_since, r.credit_hold \
+             FROM {table} AS r WHERE true \
              ON CONFLICT (creditor_id, debtor_id) DO UPDATE SET generation = excluded.generation, \
              version = excluded.version, kind = excluded.kind, prospect = excluded.prospect, \
              customer_since = excluded.customer_since, insolvent_since = excluded.insolvent_since, \
-             credit_hold = excluded.credit_hold {}",
+             deceased_since = excluded.deceased_since, credit_hold = excluded.credit_hold {}",
             newer("debtor")
         )
     })
@@ -236,21 +250,23 @@ pub async fn delete_rates(on: &impl Sql, gone: &[(Stamp, (String, String, i64))]
     delete(on, "fx_rate", &key, rows).await
 }
 
-/// Deletes debtors with their invoices, unless a newer version is stored.
+/// Deletes debtors with their invoices and arrangements, unless a newer version is stored.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn delete_debtors(on: &impl Sql, gone: &[(Stamp, String)]) -> Result<()> {
     let rows = || stamped(gone.iter().map(|(stamp, _)| stamp));
     delete(on, "debtor", &["creditor_id", "debtor_id"], rows()).await?;
-    on.execute_rows(rows(), vec![], |table, _| {
-        format!(
-            "DELETE FROM item WHERE (creditor_id, debtor_id) IN (SELECT r.creditor_id, r.debtor_id FROM {table} AS r \
-             WHERE NOT EXISTS (SELECT 1 FROM debtor d WHERE d.creditor_id = r.creditor_id \
-             AND d.debtor_id = r.debtor_id))"
-        )
-    })
-    .await?;
+    for target in ["item", "arrangement"] {
+        on.execute_rows(rows(), vec![], |table, _| {
+            format!(
+                "DELETE FROM {target} WHERE (creditor_id, debtor_id) IN (SELECT r.creditor_id, r.debtor_id \
+                 FROM {table} AS r WHERE NOT EXISTS (SELECT 1 FROM debtor d WHERE d.creditor_id = r.creditor_id \
+                 AND d.debtor_id = r.debtor_id))"
+            )
+        })
+        .await?;
+    }
     Ok(())
 }
 
@@ -304,7 +320,7 @@ pub async fn remove_stale(on: &impl Sql, part: i64, generation: i64) -> Result<(
         }
         return Ok(());
     }
-    for table in ["item", "debtor"] {
+    for table in ["item", "arrangement", "debtor"] {
         on.execute_sql(
             &format!("DELETE FROM {table} WHERE part = $1 AND generation < $2"),
             vec![part.into(), generation.into()],

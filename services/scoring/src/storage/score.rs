@@ -10,7 +10,7 @@ use mahnwerk_runtime::{
 };
 use scoring_core::{facts::DebtorFacts, features::Features};
 use sea_orm::QueryResult;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::facts::{Creditor, DEBTOR_COLUMNS, debtor_facts};
 
@@ -38,7 +38,7 @@ pub struct ScoreRow {
     pub debtor_id: String,
     /// Partition of the debtor.
     pub part: i64,
-    /// Grows when the score differs from the one before, see [`ScoreRow::differs_from`].
+    /// Grows when the score or a feature differs from before.
     pub version: i64,
     /// Points.
     pub score: i32,
@@ -71,31 +71,60 @@ impl ScoreRow {
         self.grade() != other.grade()
     }
 
-    /// Whether anything differs that others are told. The observation date alone is no news, nor is a value that grows
-    /// day by day within its bin, such as the days that something has been overdue.
+    /// Whether anything differs but when it was computed.
     #[must_use]
     pub fn differs_from(&self, other: &Self) -> bool {
-        let bins = |row: &Self| -> Vec<(String, String)> {
-            let reasons = row.reasons.iter();
-            reasons
-                .map(|reason| (reason.characteristic.clone(), reason.bin.clone()))
-                .collect()
-        };
         self.grades_differently(other)
             || (self.pd_ppm, self.settled_items) != (other.pd_ppm, other.settled_items)
-            || bins(self) != bins(other)
+            || self.reasons != other.reasons
     }
 }
 
-/// A score with what a credit decision needs besides.
+/// A score with the features it rests on as they are stored, so that they can be compared without being read.
+pub struct StoredScore {
+    /// The score.
+    pub row: ScoreRow,
+    /// The features, encoded.
+    pub features: String,
+}
+
+impl StoredScore {
+    /// The features.
+    ///
+    /// # Errors
+    /// If something else is stored.
+    pub fn features(&self) -> Result<Features> {
+        decode(&self.features)
+    }
+}
+
+/// Features as they are stored. Equal ones are encoded alike, and differently from those of an older shape.
+///
+/// # Errors
+/// None that is known: they can be encoded.
+pub fn encode_features(features: &Features) -> Result<String> {
+    encode(features)
+}
+
+fn encode(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Internal(Box::new(error)))
+}
+
+fn decode<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| Error::Internal(Box::new(error)))
+}
+
+/// A score to be stored.
 pub struct NewScore {
     /// The score.
     pub row: ScoreRow,
     /// The features it rests on.
     pub features: Features,
+    /// The same as [`encode_features`] puts them.
+    pub encoded_features: String,
     /// Day number from which it may differ without a new fact.
     pub stale_on: i64,
-    /// Whether it differs from the one before in anything that others are told.
+    /// Whether it, or a feature, differs from before: then others are told.
     pub changed: bool,
     /// Whether points, class or scorecard differ: then it belongs to the history.
     pub historic: bool,
@@ -103,7 +132,7 @@ pub struct NewScore {
 
 /// What is stored of a debtor.
 pub struct Current {
-    /// The debtor.
+    /// The debtor, without its arrangements: what follows from them is in the features.
     pub debtor: DebtorFacts,
     /// Its creditor.
     pub creditor: Creditor,
@@ -157,9 +186,15 @@ fn small(row: &QueryResult, name: &str) -> Result<i32> {
         .map_err(|_| Error::internal(format!("column {name} is out of range")))
 }
 
-fn json<T: serde::de::DeserializeOwned>(row: &QueryResult, name: &str) -> Result<T> {
-    serde_json::from_str(&column::<String>(row, name)?)
-        .map_err(|error| Error::Internal(Box::new(error)))
+fn json<T: DeserializeOwned>(row: &QueryResult, name: &str) -> Result<T> {
+    decode(&column::<String>(row, name)?)
+}
+
+fn stored_score(row: &QueryResult) -> Result<StoredScore> {
+    Ok(StoredScore {
+        row: score_row(row)?,
+        features: column(row, "features")?,
+    })
 }
 
 fn score_row(row: &QueryResult) -> Result<ScoreRow> {
@@ -313,7 +348,7 @@ pub async fn get_many(
     on: &impl Sql,
     creditor_id: &str,
     debtor_ids: &[String],
-) -> Result<BTreeMap<String, ScoreRow>> {
+) -> Result<BTreeMap<String, StoredScore>> {
     let rows = on
         .query_rows(
             Rows::new().text("debtor_id", debtor_ids.iter().map(String::as_str)),
@@ -321,7 +356,7 @@ pub async fn get_many(
             |table, n| {
                 let same = format!("s.creditor_id = ${n} AND s.debtor_id = r.debtor_id");
                 format!(
-                    "SELECT {COLUMNS} FROM {table} AS r {}",
+                    "SELECT {COLUMNS}, s.features FROM {table} AS r {}",
                     on.lookup("score", "s", &same)
                 )
             },
@@ -329,8 +364,8 @@ pub async fn get_many(
         .await?;
     rows.iter()
         .map(|row| {
-            let row = score_row(row)?;
-            Ok((row.debtor_id.clone(), row))
+            let score = stored_score(row)?;
+            Ok((score.row.debtor_id.clone(), score))
         })
         .collect()
 }
@@ -372,12 +407,12 @@ pub async fn page(
     part: i64,
     after: (&str, &str),
     limit: u64,
-) -> Result<Vec<ScoreRow>> {
+) -> Result<Vec<StoredScore>> {
     let rows = on
         .query(
             &format!(
-                "SELECT {COLUMNS} FROM score s WHERE s.part = $1 AND (s.creditor_id, s.debtor_id) > ($2, $3) \
-                 ORDER BY s.creditor_id, s.debtor_id LIMIT $4"
+                "SELECT {COLUMNS}, s.features FROM score s WHERE s.part = $1 \
+                 AND (s.creditor_id, s.debtor_id) > ($2, $3) ORDER BY s.creditor_id, s.debtor_id LIMIT $4"
             ),
             vec![
                 part.into(),
@@ -387,7 +422,7 @@ pub async fn page(
             ],
         )
         .await?;
-    rows.iter().map(score_row).collect()
+    rows.iter().map(stored_score).collect()
 }
 
 /// The version last told of debtors that have no score now, so that versions go on growing when one comes back.

@@ -36,11 +36,20 @@ pub enum Feature {
     #[serde(rename = "items_per_month_12m_milli")]
     ItemsPerMonth12mMilli,
     MonthsAsCustomer,
+    #[serde(rename = "dispute_share_12m_bps")]
+    DisputeShare12mBps,
+    #[serde(rename = "upheld_dispute_share_12m_bps")]
+    UpheldDisputeShare12mBps,
+    OpenDisputes,
+    #[serde(rename = "broken_promises_12m")]
+    BrokenPromises12m,
+    #[serde(rename = "broken_plans_12m")]
+    BrokenPlans12m,
 }
 
 impl Feature {
     /// All features, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::SettledItems,
         Self::AvgDbt12mDays,
         Self::WeightedDbt12mDays,
@@ -58,6 +67,11 @@ impl Feature {
         Self::MonthsSinceLastItem,
         Self::ItemsPerMonth12mMilli,
         Self::MonthsAsCustomer,
+        Self::DisputeShare12mBps,
+        Self::UpheldDisputeShare12mBps,
+        Self::OpenDisputes,
+        Self::BrokenPromises12m,
+        Self::BrokenPlans12m,
     ];
 
     /// The stable code: the name of the field in [`Features`](super::Features).
@@ -81,6 +95,11 @@ impl Feature {
             Self::MonthsSinceLastItem => "months_since_last_item",
             Self::ItemsPerMonth12mMilli => "items_per_month_12m_milli",
             Self::MonthsAsCustomer => "months_as_customer",
+            Self::DisputeShare12mBps => "dispute_share_12m_bps",
+            Self::UpheldDisputeShare12mBps => "upheld_dispute_share_12m_bps",
+            Self::OpenDisputes => "open_disputes",
+            Self::BrokenPromises12m => "broken_promises_12m",
+            Self::BrokenPlans12m => "broken_plans_12m",
         }
     }
 
@@ -94,7 +113,12 @@ impl Feature {
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
-            Self::SettledItems | Self::WrittenOffItems24m | Self::OverdueItems => "count",
+            Self::SettledItems
+            | Self::WrittenOffItems24m
+            | Self::OverdueItems
+            | Self::OpenDisputes
+            | Self::BrokenPromises12m
+            | Self::BrokenPlans12m => "count",
             Self::AvgDbt12mDays
             | Self::WeightedDbt12mDays
             | Self::AvgDaysToPay12mDays
@@ -104,7 +128,9 @@ impl Feature {
             Self::ShareLate12mBps
             | Self::ShareLateOver30Of12mBps
             | Self::PartialPaymentShare12mBps
-            | Self::OverdueShareBps => "bps",
+            | Self::OverdueShareBps
+            | Self::DisputeShare12mBps
+            | Self::UpheldDisputeShare12mBps => "bps",
             Self::MonthsSinceFirstItem | Self::MonthsSinceLastItem | Self::MonthsAsCustomer => {
                 "months"
             }

@@ -81,6 +81,16 @@ impl Case {
         self
     }
 
+    fn deceased_since(mut self, date: &str) -> Self {
+        self.debtor.deceased_since = Some(day(date));
+        self
+    }
+
+    fn broke_a_plan(mut self) -> Self {
+        self.features.broken_plans_12m = 1;
+        self
+    }
+
     fn over_limit(mut self, action: OverLimitAction) -> Self {
         self.policy
             .classes
@@ -153,6 +163,16 @@ fn decisions_come_out_as_written_here() {
         ("credit hold", Case::of(A).on_hold(), Decline, 0, "CREDIT_HOLD"),
         ("credit hold without a rate", Case::of(A).on_hold().order(1, "CHF"), Decline, 0, "CREDIT_HOLD"),
         ("insolvent without a score", unscored().insolvent_since("2025-01-01"), Decline, 0, "INSOLVENT"),
+        ("dead since today", Case::of(A).person().deceased_since(TODAY), Decline, 0, "DECEASED"),
+        ("dead since tomorrow, by mistake", Case::of(A).person().deceased_since("2025-07-01"), Approve, 30, "WITHIN_LIMIT"),
+        // A broken plan takes approvals back, and nothing else.
+        ("broken plan within the limit", Case::of(A).broke_a_plan(), Refer, 0, "BROKEN_PLAN"),
+        ("broken plan, half of the order free", case().open(150_000, "EUR").broke_a_plan(), Refer, 0, "BROKEN_PLAN"),
+        ("broken plan of class D", Case::of(D).broke_a_plan(), Refer, 0, "BROKEN_PLAN"),
+        ("broken plan of class E", Case::of(E).broke_a_plan(), Decline, 0, "CLASS"),
+        ("broken plan without a rate", case().order(1, "CHF").broke_a_plan(), Refer, 0, "BROKEN_PLAN"),
+        ("broken plan on hold", Case::of(A).broke_a_plan().on_hold(), Decline, 0, "CREDIT_HOLD"),
+        ("broken plan, strict policy", case().open(900_000, "EUR").over_limit(OverLimitAction::Decline).broke_a_plan(), Decline, 0, "LIMIT_EXCEEDED"),
         // Persons are treated alike; what differs is who has the last word.
         ("person within the limit", case().person(), Approve, 14, "WITHIN_LIMIT"),
         ("person of class E", Case::of(E).person(), Decline, 0, "CLASS"),
@@ -196,9 +216,27 @@ fn a_decision_states_the_amounts_it_compared() {
 }
 
 #[test]
+fn a_broken_plan_is_named_before_what_the_person_who_decides_should_know() {
+    let codes = |case: Case| -> Vec<&str> {
+        let decided = case.decided();
+        decided.reasons.iter().map(DecisionReason::code).collect()
+    };
+    assert_eq!(
+        codes(case().broke_a_plan()),
+        ["BROKEN_PLAN", "WITHIN_LIMIT"]
+    );
+    assert_eq!(
+        codes(Case::of(D).order(1, "SEK").broke_a_plan()),
+        ["BROKEN_PLAN", "CLASS", "FX_RATE_MISSING"]
+    );
+    assert_eq!(case().broke_a_plan().decided().limit, Some(200_000));
+}
+
+#[test]
 fn hard_rules_are_all_named_and_leave_no_limit() {
     let decision = Case::of(A)
         .insolvent_since("2025-01-02")
+        .deceased_since("2025-03-04")
         .on_hold()
         .person()
         .open(5, "EUR")
@@ -208,6 +246,9 @@ fn hard_rules_are_all_named_and_leave_no_limit() {
         decision.reasons,
         [
             DecisionReason::Insolvent { since },
+            DecisionReason::Deceased {
+                since: day("2025-03-04")
+            },
             DecisionReason::CreditHold,
             DecisionReason::PersonReview
         ]
@@ -254,7 +295,9 @@ fn the_code_of_a_reason_is_the_one_it_is_stored_with() {
     let (currency, free_limit, order) = amounts;
     let reasons = [
         DecisionReason::Insolvent { since: day(TODAY) },
+        DecisionReason::Deceased { since: day(TODAY) },
         DecisionReason::CreditHold,
+        DecisionReason::BrokenPlan,
         DecisionReason::Class { class: D },
         DecisionReason::LimitExceeded {
             currency: currency.clone(),
@@ -346,9 +389,13 @@ proptest! {
     fn more_order_or_more_exposure_never_gets_a_better_outcome(
         class in prop::sample::select(vec![A, B, C, D, E]),
         order in 1_i64..2_000_000, more_order in 0_i64..1_000_000,
-        open in 0_i64..2_000_000, more_open in 0_i64..1_000_000,
+        open in 0_i64..2_000_000, more_open in 0_i64..1_000_000, broken_plans in 0_i64..2,
     ) {
-        let outcome = |order, open| Case::of(class).open(open, "EUR").order(order, "EUR").decided().outcome;
+        let outcome = |order, open| {
+            let mut case = Case::of(class).open(open, "EUR").order(order, "EUR");
+            case.features.broken_plans_12m = broken_plans;
+            case.decided().outcome
+        };
         prop_assert!(outcome(order, open) <= outcome(order + more_order, open + more_open));
     }
 

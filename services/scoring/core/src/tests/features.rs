@@ -48,8 +48,15 @@ fn every_feature_of_a_small_portfolio_is_what_one_works_out_by_hand() {
             months_since_last_item: Some(0),
             items_per_month_12m_milli: Some(416), // 5 / 12
             months_as_customer: None,
+            dispute_share_12m_bps: Some(0),
+            upheld_dispute_share_12m_bps: Some(0),
+            open_disputes: 0,
+            broken_promises_12m: 0,
+            broken_plans_12m: 0,
             turnover_12m: eur(170_000),
             open_by_currency: eur(20_000),
+            overdue_by_currency: eur(5_000),
+            disputed_by_currency: BTreeMap::new(),
         }
     );
 }
@@ -67,7 +74,10 @@ fn no_history_is_missing_and_never_zero() {
         [
             Feature::SettledItems,
             Feature::WrittenOffItems24m,
-            Feature::OverdueItems
+            Feature::OverdueItems,
+            Feature::OpenDisputes,
+            Feature::BrokenPromises12m,
+            Feature::BrokenPlans12m,
         ]
     );
 }

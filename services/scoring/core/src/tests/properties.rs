@@ -2,7 +2,10 @@ use chrono::{Days, NaiveDate};
 use proptest::prelude::*;
 
 use super::{day, debtor};
-use crate::facts::{DebtorFacts, ItemFacts, Settlement, SettlementKind};
+use crate::facts::{
+    ArrangementKind, Arrangements, BrokenFacts, DebtorFacts, DisputeFacts, ItemFacts, Settlement,
+    SettlementKind,
+};
 use crate::features::Features;
 use crate::history::History;
 
@@ -65,11 +68,73 @@ fn items() -> impl Strategy<Value = Vec<ItemFacts>> {
     prop::collection::vec(item(), 0..8)
 }
 
+fn dispute() -> impl Strategy<Value = DisputeFacts> {
+    (
+        0_u32..12,
+        prop::option::of(1_i64..=4),
+        date(),
+        prop::option::of(0_u64..60),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(id, amount, opened_date, closed_after, upheld)| DisputeFacts {
+                item_id: format!("i{id}"),
+                amount,
+                opened_date,
+                closed_date: closed_after.map(|days| opened_date + Days::new(days)),
+                upheld: upheld && closed_after.is_some(),
+            },
+        )
+}
+
+fn broken() -> impl Strategy<Value = BrokenFacts> {
+    let kinds = vec![ArrangementKind::Promise, ArrangementKind::InstalmentPlan];
+    (prop::sample::select(kinds), date()).prop_map(|(kind, on)| BrokenFacts { kind, on })
+}
+
+fn arrangements() -> impl Strategy<Value = Arrangements> {
+    (
+        prop::collection::vec(dispute(), 0..5),
+        prop::collection::vec(broken(), 0..4),
+    )
+        .prop_map(|(disputes, broken)| Arrangements { disputes, broken })
+}
+
 fn any_debtor() -> impl Strategy<Value = DebtorFacts> {
-    prop::option::of(date()).prop_map(|customer_since| DebtorFacts {
-        customer_since,
-        ..debtor()
+    (prop::option::of(date()), arrangements()).prop_map(|(customer_since, arrangements)| {
+        DebtorFacts {
+            customer_since,
+            arrangements,
+            ..debtor()
+        }
     })
+}
+
+/// The debtor as a person could have known it on the date: an outcome of later was none.
+fn known_debtor(debtor: &DebtorFacts, as_of: NaiveDate) -> DebtorFacts {
+    let mut known = debtor.clone();
+    let disputes = &mut known.arrangements.disputes;
+    disputes.retain(|it| it.opened_date <= as_of);
+    for dispute in disputes {
+        if dispute.closed_date.is_some_and(|date| date > as_of) {
+            (dispute.closed_date, dispute.upheld) = (None, false);
+        }
+    }
+    known.arrangements.broken.retain(|it| it.on <= as_of);
+    known
+}
+
+/// Makes all that was not known on the date something else.
+fn rewritten_future(mut later: Arrangements, as_of: NaiveDate) -> Arrangements {
+    let tomorrow = as_of + Days::new(1);
+    for dispute in &mut later.disputes {
+        dispute.opened_date = dispute.opened_date.max(tomorrow);
+        dispute.closed_date = dispute.closed_date.map(|date| date.max(tomorrow));
+    }
+    for broken in &mut later.broken {
+        broken.on = broken.on.max(tomorrow);
+    }
+    later
 }
 
 /// What a person could have known on the date.
@@ -127,14 +192,26 @@ fn settled_on_day_by_day(item: &ItemFacts, until: NaiveDate) -> Option<NaiveDate
 proptest! {
     #[test]
     fn later_facts_never_leak_into_the_past(
-        debtor in any_debtor(),
+        mut debtor in any_debtor(),
         mut past in items(),
+        later_arrangements in arrangements(),
+        closings in prop::collection::vec((0_u64..60, any::<bool>()), 5),
         later_items in items(),
         later_settlements in prop::collection::vec((any::<prop::sample::Index>(), settlement(), any::<bool>()), 0..6),
         as_of in date(),
     ) {
         let before = Features::compute(&debtor, &past, as_of);
-        prop_assert_eq!(&before, &Features::compute(&debtor, &known(&past, as_of), as_of));
+        prop_assert_eq!(&before, &Features::compute(&known_debtor(&debtor, as_of), &known(&past, as_of), as_of));
+        debtor = known_debtor(&debtor, as_of);
+        for (dispute, (days, upheld)) in debtor.arrangements.disputes.iter_mut().zip(closings) {
+            if dispute.closed_date.is_none() {
+                dispute.closed_date = Some(as_of + Days::new(1 + days));
+                dispute.upheld = upheld;
+            }
+        }
+        let later = rewritten_future(later_arrangements, as_of);
+        debtor.arrangements.disputes.extend(later.disputes);
+        debtor.arrangements.broken.extend(later.broken);
         if !past.is_empty() {
             for (index, settlement, by_recording) in later_settlements {
                 index.get_mut(&mut past).settlements.push(postponed(settlement, as_of, by_recording));
@@ -207,12 +284,29 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_items_and_settlements_does_not_matter(items in items(), as_of in date()) {
+    fn the_order_of_facts_does_not_matter(debtor in any_debtor(), items in items(), as_of in date()) {
+        let mut reversed_debtor = debtor.clone();
+        reversed_debtor.arrangements.disputes.reverse();
+        reversed_debtor.arrangements.broken.reverse();
         let mut reversed = items.clone();
         reversed.reverse();
         reversed.iter_mut().for_each(|item| item.settlements.reverse());
-        let features = Features::compute(&debtor(), &items, as_of);
-        prop_assert_eq!(features, Features::compute(&debtor(), &reversed, as_of));
+        let features = Features::compute(&debtor, &items, as_of);
+        prop_assert_eq!(features, Features::compute(&reversed_debtor, &reversed, as_of));
+    }
+
+    #[test]
+    fn what_is_overdue_or_disputed_is_part_of_what_is_open(
+        debtor in any_debtor(), items in items(), as_of in date(),
+    ) {
+        let features = Features::compute(&debtor, &items, as_of);
+        for parts in [&features.overdue_by_currency, &features.disputed_by_currency] {
+            for (currency, part) in parts {
+                let open = features.open_by_currency.get(currency).copied().unwrap_or(0);
+                prop_assert!((1..=open).contains(part), "{} of {} {}", part, open, currency);
+            }
+        }
+        prop_assert!(features.upheld_dispute_share_12m_bps <= features.dispute_share_12m_bps);
     }
 
     #[test]

@@ -66,6 +66,11 @@ fn only(feature: Feature, value: Option<i64>) -> Features {
         Feature::MonthsSinceLastItem => features.months_since_last_item = value,
         Feature::ItemsPerMonth12mMilli => features.items_per_month_12m_milli = value,
         Feature::MonthsAsCustomer => features.months_as_customer = value,
+        Feature::DisputeShare12mBps => features.dispute_share_12m_bps = value,
+        Feature::UpheldDisputeShare12mBps => features.upheld_dispute_share_12m_bps = value,
+        Feature::OpenDisputes => features.open_disputes = value.unwrap_or_default(),
+        Feature::BrokenPromises12m => features.broken_promises_12m = value.unwrap_or_default(),
+        Feature::BrokenPlans12m => features.broken_plans_12m = value.unwrap_or_default(),
     }
     features
 }

@@ -96,6 +96,42 @@ fn counts_are_grouped_and_rates_have_no_trailing_zeros() {
 }
 
 #[test]
+fn disputes_and_broken_arrangements_are_counted_in_words() {
+    assert_eq!(
+        in_all("dispute_share_12m_bps", Some(2_500)),
+        [
+            "25% of the invoices of the last 12 months were disputed.",
+            "Von den Rechnungen der letzten 12 Monate wurden 25 % beanstandet.",
+            "Van de facturen van de afgelopen 12 maanden is 25% betwist.",
+        ]
+    );
+    assert_eq!(
+        in_all("upheld_dispute_share_12m_bps", Some(0))[0],
+        "None of the invoices of the last 12 months was rightly disputed."
+    );
+    assert_eq!(
+        in_all("broken_promises_12m", Some(2)),
+        [
+            "2 promises to pay were broken in the last 12 months.",
+            "In den letzten 12 Monaten wurden 2 Zahlungszusagen gebrochen.",
+            "In de afgelopen 12 maanden zijn 2 betalingsbeloften verbroken.",
+        ]
+    );
+    assert_eq!(
+        in_all("broken_plans_12m", Some(1)),
+        [
+            "1 instalment plan was broken in the last 12 months.",
+            "In den letzten 12 Monaten wurde 1 Ratenplan gebrochen.",
+            "In de afgelopen 12 maanden is 1 betalingsregeling verbroken.",
+        ]
+    );
+    assert_eq!(
+        in_all("open_disputes", Some(1))[2],
+        "Er staat 1 betwisting open."
+    );
+}
+
+#[test]
 fn missing_values_are_said_and_not_called_zero() {
     assert_eq!(
         in_all("avg_dbt_12m_days", None),
@@ -138,6 +174,17 @@ fn decisions_are_told_with_amounts_and_dates_as_the_language_writes_them() {
         decision_sentence(&insolvent, Language::De),
         "Der Debitor ist seit dem 01.02.2025 insolvent."
     );
+    let deceased = DecisionReason::Deceased {
+        since: day("2025-02-01"),
+    };
+    assert_eq!(
+        LANGUAGES.map(|language| decision_sentence(&deceased, language)),
+        [
+            "The debtor has been recorded as deceased since 2025-02-01.",
+            "Der Debitor ist seit dem 01.02.2025 als verstorben vermerkt.",
+            "De debiteur staat sinds 01-02-2025 als overleden geregistreerd.",
+        ]
+    );
     let missing = DecisionReason::FxRateMissing {
         from: "USD".to_owned(),
         to: "EUR".to_owned(),
@@ -152,6 +199,7 @@ fn decisions_are_told_with_amounts_and_dates_as_the_language_writes_them() {
 fn every_decision_reason_has_its_own_sentence_in_every_language() {
     let reasons = [
         DecisionReason::CreditHold,
+        DecisionReason::BrokenPlan,
         DecisionReason::Class {
             class: RiskClass::D,
         },
@@ -162,7 +210,7 @@ fn every_decision_reason_has_its_own_sentence_in_every_language() {
         .iter()
         .flat_map(|reason| LANGUAGES.map(|language| decision_sentence(reason, language)))
         .collect();
-    assert_eq!(sentences.len(), 12);
+    assert_eq!(sentences.len(), 15);
     assert!(sentences.iter().all(|sentence| sentence.ends_with('.')));
 }
 

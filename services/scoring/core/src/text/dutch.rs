@@ -90,6 +90,19 @@ fn with_value(feature: Feature, value: i64) -> String {
             STYLE.decimal(value, 3)
         ),
         Feature::MonthsAsCustomer => format!("De zakelijke relatie bestaat {}.", months(value)),
+        Feature::DisputeShare12mBps => share_of_items(value, "betwist"),
+        Feature::UpheldDisputeShare12mBps => share_of_items(value, "terecht betwist"),
+        Feature::OpenDisputes => match value {
+            0 => without_value(feature).to_owned(),
+            1 => "Er staat 1 betwisting open.".to_owned(),
+            _ => format!("Er staan {} betwistingen open.", number(value)),
+        },
+        Feature::BrokenPromises12m => {
+            broken(feature, value, "1 betalingsbelofte", "betalingsbeloften")
+        }
+        Feature::BrokenPlans12m => {
+            broken(feature, value, "1 betalingsregeling", "betalingsregelingen")
+        }
     }
 }
 
@@ -119,6 +132,16 @@ fn without_value(feature: Feature) -> &'static str {
         | Feature::MonthsSinceLastItem
         | Feature::ItemsPerMonth12mMilli => "Er is nog geen factuur.",
         Feature::MonthsAsCustomer => "Het begin van de zakelijke relatie is niet bekend.",
+        Feature::DisputeShare12mBps | Feature::UpheldDisputeShare12mBps => {
+            "Uit de afgelopen 12 maanden is er geen factuur."
+        }
+        Feature::OpenDisputes => "Er staat geen betwisting open.",
+        Feature::BrokenPromises12m => {
+            "In de afgelopen 12 maanden is geen enkele betalingsbelofte verbroken."
+        }
+        Feature::BrokenPlans12m => {
+            "In de afgelopen 12 maanden is geen enkele betalingsregeling verbroken."
+        }
     }
 }
 
@@ -130,8 +153,18 @@ pub(super) fn decision(reason: &DecisionReason) -> String {
                 since.format("%d-%m-%Y")
             )
         }
+        DecisionReason::Deceased { since } => {
+            format!(
+                "De debiteur staat sinds {} als overleden geregistreerd.",
+                since.format("%d-%m-%Y")
+            )
+        }
         DecisionReason::CreditHold => {
             "Leveringen op rekening aan deze debiteur zijn geblokkeerd.".to_owned()
+        }
+        DecisionReason::BrokenPlan => {
+            "De debiteur heeft in de afgelopen 12 maanden een betalingsregeling verbroken."
+                .to_owned()
         }
         DecisionReason::Class { class } => {
             format!(
@@ -168,6 +201,17 @@ pub(super) fn decision(reason: &DecisionReason) -> String {
     }
 }
 
+fn broken(feature: Feature, count: i64, one: &str, many: &str) -> String {
+    match count {
+        0 => without_value(feature).to_owned(),
+        1 => format!("In de afgelopen 12 maanden is {one} verbroken."),
+        _ => format!(
+            "In de afgelopen 12 maanden zijn {} {many} verbroken.",
+            number(count)
+        ),
+    }
+}
+
 fn share(bps: i64, how: &str) -> String {
     match bps {
         0 => {
@@ -175,6 +219,16 @@ fn share(bps: i64, how: &str) -> String {
         }
         _ => format!(
             "Van de in de afgelopen 12 maanden betaalde facturen is {} {how} betaald.",
+            percent(bps)
+        ),
+    }
+}
+
+fn share_of_items(bps: i64, how: &str) -> String {
+    match bps {
+        0 => format!("Van de facturen van de afgelopen 12 maanden is er geen {how}."),
+        _ => format!(
+            "Van de facturen van de afgelopen 12 maanden is {} {how}.",
             percent(bps)
         ),
     }

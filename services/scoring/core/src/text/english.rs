@@ -89,6 +89,21 @@ fn with_value(feature: Feature, value: i64) -> String {
         Feature::MonthsAsCustomer => {
             format!("The business relationship has lasted {}.", months(value))
         }
+        Feature::DisputeShare12mBps => share_of_items(value, "disputed"),
+        Feature::UpheldDisputeShare12mBps => share_of_items(value, "rightly disputed"),
+        Feature::OpenDisputes => match value {
+            0 => without_value(feature).to_owned(),
+            _ => format!("{} open.", counted(value, "dispute is", "disputes are")),
+        },
+        Feature::BrokenPromises12m => {
+            broken(feature, value, "promise to pay was", "promises to pay were")
+        }
+        Feature::BrokenPlans12m => broken(
+            feature,
+            value,
+            "instalment plan was",
+            "instalment plans were",
+        ),
     }
 }
 
@@ -114,6 +129,12 @@ fn without_value(feature: Feature) -> &'static str {
         | Feature::MonthsSinceLastItem
         | Feature::ItemsPerMonth12mMilli => "There is no invoice yet.",
         Feature::MonthsAsCustomer => "It is not known when the business relationship began.",
+        Feature::DisputeShare12mBps | Feature::UpheldDisputeShare12mBps => {
+            "There is no invoice of the last 12 months."
+        }
+        Feature::OpenDisputes => "No dispute is open.",
+        Feature::BrokenPromises12m => "No promise to pay was broken in the last 12 months.",
+        Feature::BrokenPlans12m => "No instalment plan was broken in the last 12 months.",
     }
 }
 
@@ -122,8 +143,14 @@ pub(super) fn decision(reason: &DecisionReason) -> String {
         DecisionReason::Insolvent { since } => {
             format!("The debtor has been insolvent since {since}.")
         }
+        DecisionReason::Deceased { since } => {
+            format!("The debtor has been recorded as deceased since {since}.")
+        }
         DecisionReason::CreditHold => {
             "Deliveries on invoice to this debtor are on hold.".to_owned()
+        }
+        DecisionReason::BrokenPlan => {
+            "The debtor broke an instalment plan in the last 12 months.".to_owned()
         }
         DecisionReason::Class { class } => {
             format!(
@@ -159,11 +186,31 @@ pub(super) fn decision(reason: &DecisionReason) -> String {
     }
 }
 
+fn broken(feature: Feature, count: i64, one: &str, many: &str) -> String {
+    match count {
+        0 => without_value(feature).to_owned(),
+        _ => format!(
+            "{} broken in the last 12 months.",
+            counted(count, one, many)
+        ),
+    }
+}
+
 fn share(bps: i64, how: &str) -> String {
     match bps {
         0 => format!("None of the invoices paid in the last 12 months was paid {how}."),
         _ => format!(
             "{} of the invoices paid in the last 12 months were paid {how}.",
+            percent(bps)
+        ),
+    }
+}
+
+fn share_of_items(bps: i64, how: &str) -> String {
+    match bps {
+        0 => format!("None of the invoices of the last 12 months was {how}."),
+        _ => format!(
+            "{} of the invoices of the last 12 months were {how}.",
             percent(bps)
         ),
     }

@@ -99,6 +99,15 @@ fn with_value(feature: Feature, value: i64) -> String {
             };
             format!("Die Geschäftsbeziehung besteht seit {since}.")
         }
+        Feature::DisputeShare12mBps => share_of_items(value, "beanstandet"),
+        Feature::UpheldDisputeShare12mBps => share_of_items(value, "zu Recht beanstandet"),
+        Feature::OpenDisputes => match value {
+            0 => without_value(feature).to_owned(),
+            1 => "1 Beanstandung ist offen.".to_owned(),
+            _ => format!("{} Beanstandungen sind offen.", number(value)),
+        },
+        Feature::BrokenPromises12m => broken(feature, value, "1 Zahlungszusage", "Zahlungszusagen"),
+        Feature::BrokenPlans12m => broken(feature, value, "1 Ratenplan", "Ratenpläne"),
     }
 }
 
@@ -126,6 +135,14 @@ fn without_value(feature: Feature) -> &'static str {
         | Feature::MonthsSinceLastItem
         | Feature::ItemsPerMonth12mMilli => "Es gibt noch keine Rechnung.",
         Feature::MonthsAsCustomer => "Der Beginn der Geschäftsbeziehung ist nicht bekannt.",
+        Feature::DisputeShare12mBps | Feature::UpheldDisputeShare12mBps => {
+            "Aus den letzten 12 Monaten gibt es keine Rechnung."
+        }
+        Feature::OpenDisputes => "Keine Beanstandung ist offen.",
+        Feature::BrokenPromises12m => {
+            "In den letzten 12 Monaten wurde keine Zahlungszusage gebrochen."
+        }
+        Feature::BrokenPlans12m => "In den letzten 12 Monaten wurde kein Ratenplan gebrochen.",
     }
 }
 
@@ -137,8 +154,17 @@ pub(super) fn decision(reason: &DecisionReason) -> String {
                 since.format("%d.%m.%Y")
             )
         }
+        DecisionReason::Deceased { since } => {
+            format!(
+                "Der Debitor ist seit dem {} als verstorben vermerkt.",
+                since.format("%d.%m.%Y")
+            )
+        }
         DecisionReason::CreditHold => {
             "Lieferungen auf Rechnung sind für diesen Debitor gesperrt.".to_owned()
+        }
+        DecisionReason::BrokenPlan => {
+            "Der Debitor hat in den letzten 12 Monaten einen Ratenplan gebrochen.".to_owned()
         }
         DecisionReason::Class { class } => {
             format!(
@@ -175,11 +201,32 @@ pub(super) fn decision(reason: &DecisionReason) -> String {
     }
 }
 
+fn broken(feature: Feature, count: i64, one: &str, many: &str) -> String {
+    match count {
+        0 => without_value(feature).to_owned(),
+        1 => format!("In den letzten 12 Monaten wurde {one} gebrochen."),
+        _ => format!(
+            "In den letzten 12 Monaten wurden {} {many} gebrochen.",
+            number(count)
+        ),
+    }
+}
+
 fn share(bps: i64, how: &str) -> String {
     match bps {
         0 => format!("Von den in den letzten 12 Monaten bezahlten Rechnungen wurde keine {how}."),
         _ => format!(
             "Von den in den letzten 12 Monaten bezahlten Rechnungen wurden {} {how}.",
+            percent(bps)
+        ),
+    }
+}
+
+fn share_of_items(bps: i64, how: &str) -> String {
+    match bps {
+        0 => format!("Von den Rechnungen der letzten 12 Monate wurde keine {how}."),
+        _ => format!(
+            "Von den Rechnungen der letzten 12 Monate wurden {} {how}.",
             percent(bps)
         ),
     }

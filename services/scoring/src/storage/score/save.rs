@@ -2,20 +2,15 @@
 
 use mahnwerk_runtime::{
     db::{Rows, Sql},
-    error::{Error, Result},
+    error::Result,
 };
-use serde::Serialize;
 
-use super::{NewScore, ScoreRow};
-
-fn to_json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::Internal(Box::new(error)))
-}
+use super::{NewScore, ScoreRow, encode};
 
 fn rows_of<'a>(scores: impl Iterator<Item = &'a ScoreRow> + Clone) -> Result<Rows> {
     let reasons = scores
         .clone()
-        .map(|row| to_json(&row.reasons))
+        .map(|row| encode(&row.reasons))
         .collect::<Result<Vec<_>>>()?;
     Ok(Rows::new()
         .text(
@@ -50,10 +45,7 @@ fn rows_of<'a>(scores: impl Iterator<Item = &'a ScoreRow> + Clone) -> Result<Row
 /// # Errors
 /// Those of the database.
 pub async fn save(on: &impl Sql, scores: &[NewScore]) -> Result<()> {
-    let features = scores
-        .iter()
-        .map(|score| to_json(&score.features))
-        .collect::<Result<Vec<_>>>()?;
+    let features = scores.iter().map(|score| score.encoded_features.as_str());
     let rows = rows_of(scores.iter().map(|score| &score.row))?
         .text("features", features)
         .int("stale_on", scores.iter().map(|score| score.stale_on));

@@ -10,6 +10,7 @@
 //!   absent. An amount is absent when the rate for one of its currencies is missing.
 //! - Date of birth and sex are not in the table, nor is anything they could be derived from.
 
+pub mod build;
 mod value;
 
 use std::collections::BTreeMap;

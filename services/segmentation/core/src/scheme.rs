@@ -250,7 +250,8 @@ impl CompiledScheme {
     }
 
     /// The id as the scheme holds it; `None` for an unknown segment.
-    pub(crate) fn segment_id(&self, segment_id: &str) -> Option<&str> {
+    #[must_use]
+    pub fn segment_id(&self, segment_id: &str) -> Option<&str> {
         let scheme = &self.scheme;
         let last = [scheme.default.id.as_str(), scheme.unclassified.id.as_str()];
         let conditional = scheme.segments.iter().map(|segment| segment.id.as_str());

@@ -1,6 +1,7 @@
 //! What the rules of segmentation promise.
 
 mod assigning;
+mod building;
 mod explaining;
 mod facts;
 mod guards;

@@ -254,12 +254,12 @@ impl<'a> Context<'a> {
     }
 }
 
-fn tasks(findings: &[Finding]) -> Vec<Task> {
+pub(crate) fn tasks(findings: &[Finding]) -> Vec<Task> {
     let mut tasks: BTreeMap<TaskKind, (Vec<String>, BTreeMap<&str, i64>)> = BTreeMap::new();
     for finding in findings {
         let kind = match finding.reason {
             Reason::NoChannel => TaskKind::ResearchContact,
-            Reason::ProcedureChanged => TaskKind::DecideProcedureChange,
+            Reason::ProcedureChanged | Reason::ProcedureUnknown => TaskKind::DecideProcedureChange,
             Reason::StatutoryNoticeMissing => TaskKind::StatutoryNoticeMissing,
             Reason::ChargesUnknown => TaskKind::SupplyRate,
             _ => continue,

@@ -17,6 +17,8 @@ pub mod plan;
 pub mod procedure;
 pub mod record;
 pub mod review;
+mod sentence;
+pub mod unevaluated;
 pub mod violation;
 pub mod withdraw;
 

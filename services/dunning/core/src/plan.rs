@@ -303,6 +303,10 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// Nothing was evaluated: the debtor's segment names the procedure `reference`, which does not exist.
+    ProcedureUnknown = "PROCEDURE_UNKNOWN",
+    /// Nothing was evaluated: the debtor's facts are beyond what evaluation takes, at the field `reference`.
+    InputInvalid = "INPUT_INVALID",
     /// Nothing is open.
     Paid = "PAID",
     /// The debtor is in insolvency proceedings since `date`.

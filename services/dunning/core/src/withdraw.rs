@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::evaluate::{Context, Draft, EvaluateError, Rules, Screened, compose, next_step, screen};
+use crate::evaluate::{
+    Context, Draft, EvaluateError, Rules, Screened, choose_channel, compose, next_step, screen,
+};
 use crate::input::Input;
-use crate::plan::{Amounts, Deciding, Finding, Notice, NoticeItem, Reason};
+use crate::plan::{Amounts, ChannelChoice, Deciding, Finding, Notice, NoticeItem, Reason};
 
 /// What is left of a notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +65,22 @@ pub fn recheck(notice: &Notice, now: &Input, rules: &Rules<'_>) -> Result<Rechec
         remaining,
         changed,
     })
+}
+
+/// The channel that the notice's step would take now, for a notice that could not be delivered over its own: `now` is
+/// without the contact points that did not take it. `None` if none works.
+///
+/// # Errors
+///
+/// The rules are not those that the input names.
+pub fn rechannel(
+    notice: &Notice,
+    now: &Input,
+    rules: &Rules<'_>,
+) -> Result<Option<ChannelChoice>, EvaluateError> {
+    let context = Context::new(now, rules)?;
+    let step = context.step(notice.level);
+    Ok(step.and_then(|step| choose_channel(now, step, notice.statutory).ok()))
 }
 
 /// The notice over what is left, or why what is left falls out too.

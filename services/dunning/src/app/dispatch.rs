@@ -1,0 +1,348 @@
+//! Dispatch: each notice is checked against the current state, its intent stored, then sent, then the outcome stored.
+//!
+//! What keeps a notice from leaving twice: only the transaction that finds it released makes it `SENDING`, with its debtor
+//! locked; only who made it so sends it, once; and whatever is found `SENDING` after its time is never sent again.
+
+mod check;
+mod switch;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::NaiveDate;
+use dunning_channel::{Channel, Message, SendError};
+use futures::future::join_all;
+use mahnwerk_feed::{Locks, WriteTx};
+use mahnwerk_proto::dunning::v1::NoticeState;
+use mahnwerk_runtime::error::Result;
+
+use super::{
+    App,
+    deliver::{Effects, States, Way, items_of},
+    inputs::{self, Addressee, Configuration},
+    release::by_debtor,
+    run::internal,
+};
+use crate::storage::{
+    delivery::{self, Attempt},
+    notice::{self, NoticeRow},
+    settings, state,
+};
+
+pub use switch::SwitchView;
+
+/// Notices on their way at once, and so the most of which nobody knows anything after a crash.
+pub const AT_ONCE: u64 = 8;
+
+/// The first wait after a notice could not be sent, and the longest, in microseconds.
+const FIRST_WAIT: i64 = 30_000_000;
+const LONGEST_WAIT: i64 = 3_600_000_000;
+
+/// Notices of which nobody knows any more that are looked at in one go.
+const EXPIRED_AT_ONCE: u64 = 64;
+
+/// Sends notices. Cheap to clone.
+#[derive(Clone)]
+pub struct Dispatcher {
+    /// The use cases.
+    pub app: App,
+    /// The way out of e-mails, if there is one.
+    pub email: Option<Arc<dyn Channel>>,
+    /// After how many microseconds without an outcome a notice is uncertain; longer than a message may take.
+    pub lease: i64,
+}
+
+/// What a round did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Notices taken up.
+    pub taken: usize,
+    /// Messages handed over to the channel, whatever came of it.
+    pub tried: usize,
+    /// Those of them that did not leave and may later.
+    pub postponed: usize,
+}
+
+/// A message whose intent is stored.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    notice_id: String,
+    debtor_id: String,
+    attempt: Attempt,
+    message: Message,
+}
+
+impl Outgoing {
+    /// What is to be sent.
+    #[must_use]
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+}
+
+impl Dispatcher {
+    /// Sends the next notices of a creditor.
+    ///
+    /// # Errors
+    /// Those of the database; what is `SENDING` then is found by [`Dispatcher::expire`].
+    pub async fn round(&self, creditor_id: &str) -> Result<Round> {
+        let db = self.app.publisher.db();
+        let taken = notice::lease_due(db, creditor_id, AT_ONCE, self.lease).await?;
+        if taken.is_empty() {
+            return Ok(Round::default());
+        }
+        let outgoing = self.intend(creditor_id, &taken).await?;
+        let outcomes = join_all(outgoing.iter().map(|it| self.send(&it.message))).await;
+        let postponed = outcomes
+            .iter()
+            .filter(|it| matches!(it, Err(SendError::NotSent(_))));
+        let round = Round {
+            taken: taken.len(),
+            tried: outgoing.len(),
+            postponed: postponed.count(),
+        };
+        self.conclude(creditor_id, outgoing, outcomes).await?;
+        Ok(round)
+    }
+
+    async fn send(&self, message: &Message) -> Result<(), SendError> {
+        let Some(email) = &self.email else {
+            return Err(SendError::NotSent("no way out".to_owned()));
+        };
+        // Some of the lease is left for the outcome.
+        let longest = Duration::from_micros(self.lease.unsigned_abs() / 6 * 5);
+        match tokio::time::timeout(longest, email.send(message)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(SendError::Uncertain("no answer in time".to_owned())),
+        }
+    }
+
+    /// Checks notices that were taken up and stores what is to become of them; answers those that must be sent now, each
+    /// by the caller and once.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn intend(
+        &self,
+        creditor_id: &str,
+        taken: &[(String, String)],
+    ) -> Result<Vec<Outgoing>> {
+        let app = &self.app;
+        let debtors: BTreeSet<&str> = taken.iter().map(|(_, debtor_id)| &**debtor_id).collect();
+        let locks = Locks::debtors(creditor_id, debtors.iter().copied());
+        let mut tx = WriteTx::begin(&app.publisher, locks, internal("dispatch")).await?;
+        let ids: Vec<&str> = taken.iter().map(|(notice_id, _)| &**notice_id).collect();
+        let mut rows = notice::get_many(&tx, creditor_id, &ids).await?;
+        rows.retain(|row| row.state == NoticeState::Released);
+        let facts = inputs::creditor(&tx, creditor_id).await?;
+        let facts = facts.and_then(|facts| facts.business_date.map(|today| (facts, today)));
+        let switch = delivery::switch(&tx, creditor_id).await?;
+        let (Some((facts, today)), true) = (facts, app.is_sending(&switch)) else {
+            tx.rollback().await?;
+            return Ok(Vec::new());
+        };
+        let debtor_ids: Vec<String> = debtors.into_iter().map(str::to_owned).collect();
+        let procedures: Vec<_> = rows.iter().map(|row| row.procedure.clone()).collect();
+        let subjects = inputs::load(&tx, &facts, &debtor_ids).await?;
+        let mut checking = check::Checking {
+            facts: &facts,
+            today,
+            at: tx.recorded_at(),
+            rules: Configuration::load(&tx, &app.law, &facts, &procedures).await?,
+            subjects: by_debtor(subjects),
+            states: state::states(&tx, creditor_id, &items_of(&rows)).await?,
+            texts: notice::texts(&tx, creditor_id, &ids).await?,
+            settings: settings::get(&tx, creditor_id).await?,
+            email: self.email.is_some(),
+            lease: self.lease,
+            rendered: Vec::new(),
+            effects: Effects::default(),
+        };
+        let mut outgoing = Vec::new();
+        for row in &mut rows {
+            outgoing.extend(checking.check(row)?);
+        }
+        let check::Checking {
+            rendered, effects, ..
+        } = checking;
+        notice::set_texts(&tx, creditor_id, &rendered).await?;
+        effects
+            .store(&mut tx, creditor_id, &mut rows, action)
+            .await?;
+        tx.commit().await?;
+        Ok(outgoing)
+    }
+
+    /// Stores what came of messages.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn conclude(
+        &self,
+        creditor_id: &str,
+        outgoing: Vec<Outgoing>,
+        outcomes: Vec<Result<(), SendError>>,
+    ) -> Result<()> {
+        if outgoing.is_empty() {
+            return Ok(());
+        }
+        let publisher = &self.app.publisher;
+        let debtors: BTreeSet<&str> = outgoing.iter().map(|it| it.debtor_id.as_str()).collect();
+        let debtor_ids: Vec<String> = debtors.iter().map(|it| (*it).to_owned()).collect();
+        let locks = Locks::debtors(creditor_id, debtors);
+        let mut tx = WriteTx::begin(publisher, locks, internal("dispatch")).await?;
+        let ids: Vec<&str> = outgoing.iter().map(|it| it.notice_id.as_str()).collect();
+        let rows = notice::get_many(&tx, creditor_id, &ids).await?;
+        let states = state::states(&tx, creditor_id, &items_of(&rows)).await?;
+        let facts = inputs::creditor(&tx, creditor_id).await?;
+        let subjects = match &facts {
+            Some(facts) => by_debtor(inputs::load(&tx, facts, &debtor_ids).await?),
+            None => BTreeMap::new(),
+        };
+        let mut by_id: BTreeMap<String, NoticeRow> = rows
+            .into_iter()
+            .map(|row| (row.notice_id.clone(), row))
+            .collect();
+        let mut changed = Vec::new();
+        let mut effects = Effects::default();
+        let at = tx.recorded_at();
+        for (it, outcome) in outgoing.into_iter().zip(outcomes) {
+            let row = by_id.remove(&it.notice_id);
+            let ours = |row: &NoticeRow| {
+                row.state == NoticeState::Sending && row.attempt == it.attempt.attempt
+            };
+            let Some(mut row) = row.filter(ours) else {
+                tracing::warn!(notice = it.notice_id, "outcome of a notice came too late");
+                continue;
+            };
+            let addressee = subjects.get(&row.debtor_id).map(|it| &it.addressee);
+            let attempt = Attempt {
+                ended_at: Some(at),
+                ..it.attempt
+            };
+            ended(
+                &mut effects,
+                &mut row,
+                attempt,
+                outcome,
+                (&states, addressee),
+            );
+            changed.push(row);
+        }
+        effects
+            .store(&mut tx, creditor_id, &mut changed, action)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Gives up notices of whose sending nobody tells any more: they count as sent, are never sent again, and a person is
+    /// asked. Answers how many.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn expire(&self) -> Result<usize> {
+        let db = self.app.publisher.db();
+        let mut by_creditor: BTreeMap<String, Vec<NoticeRow>> = BTreeMap::new();
+        for row in notice::expired(db, EXPIRED_AT_ONCE).await? {
+            by_creditor
+                .entry(row.creditor_id.clone())
+                .or_default()
+                .push(row);
+        }
+        let mut given_up = 0;
+        for (creditor_id, rows) in by_creditor {
+            given_up += self.give_up(&creditor_id, rows).await?;
+        }
+        Ok(given_up)
+    }
+
+    async fn give_up(&self, creditor_id: &str, seen: Vec<NoticeRow>) -> Result<usize> {
+        let debtors: BTreeSet<&str> = seen.iter().map(|row| row.debtor_id.as_str()).collect();
+        let debtor_ids: Vec<String> = debtors.iter().map(|it| (*it).to_owned()).collect();
+        let locks = Locks::debtors(creditor_id, debtors);
+        let publisher = &self.app.publisher;
+        let mut tx = WriteTx::begin(publisher, locks, internal("dispatch")).await?;
+        let versions: BTreeMap<&str, i64> = seen
+            .iter()
+            .map(|row| (row.notice_id.as_str(), row.version))
+            .collect();
+        let ids: Vec<&str> = versions.keys().copied().collect();
+        let mut rows = notice::get_many(&tx, creditor_id, &ids).await?;
+        // Whoever sent it may have told just now.
+        rows.retain(|row| versions.get(row.notice_id.as_str()) == Some(&row.version));
+        let states: States = state::states(&tx, creditor_id, &items_of(&rows)).await?;
+        let subjects = match inputs::creditor(&tx, creditor_id).await? {
+            Some(facts) => by_debtor(inputs::load(&tx, &facts, &debtor_ids).await?),
+            None => BTreeMap::new(),
+        };
+        let mut effects = Effects::default();
+        let at = tx.recorded_at();
+        for row in &mut rows {
+            let addressee = subjects.get(&row.debtor_id).map(|it| &it.addressee);
+            let day: NaiveDate = row.notice_date;
+            effects.left(row, Way::Unknown, &states, addressee, (day, at));
+        }
+        effects
+            .store(&mut tx, creditor_id, &mut rows, action)
+            .await?;
+        tx.commit().await?;
+        Ok(rows.len())
+    }
+}
+
+/// What came of a try.
+fn ended(
+    effects: &mut Effects,
+    row: &mut NoticeRow,
+    mut attempt: Attempt,
+    outcome: Result<(), SendError>,
+    (states, addressee): (&States, Option<&Addressee>),
+) {
+    let at = attempt.ended_at.unwrap_or(attempt.begun_at);
+    let when = (row.notice_date, at);
+    match outcome {
+        Ok(()) => {
+            "SENT".clone_into(&mut attempt.outcome);
+            effects.left(row, Way::Sent, states, addressee, when);
+        }
+        Err(SendError::NotSent(reason)) => {
+            "NOT_SENT".clone_into(&mut attempt.outcome);
+            attempt.reason = reason;
+            row.state = NoticeState::Released;
+            row.wait = wait(row.attempt);
+        }
+        Err(SendError::Refused { cause, reason }) => {
+            "REFUSED".clone_into(&mut attempt.outcome);
+            attempt.reason = reason;
+            effects.refused(row, &attempt, cause, addressee, at);
+        }
+        Err(SendError::Uncertain(reason)) => {
+            attempt.reason = reason;
+            effects.left(row, Way::Unknown, states, addressee, when);
+        }
+    }
+    effects.attempts.push(attempt);
+}
+
+/// How long to wait after so many tries that did not leave, in microseconds.
+fn wait(attempt: i64) -> i64 {
+    let doublings = u32::try_from(attempt.clamp(1, 10) - 1).unwrap_or(0);
+    FIRST_WAIT
+        .saturating_mul(1_i64 << doublings)
+        .min(LONGEST_WAIT)
+}
+
+fn action(row: &NoticeRow) -> &'static str {
+    match row.state {
+        NoticeState::Sending => "sending",
+        NoticeState::Sent => "sent",
+        NoticeState::Uncertain => "uncertain",
+        NoticeState::Withdrawn => "withdrawn",
+        NoticeState::Failed => "failed",
+        _ => "postponed",
+    }
+}

@@ -1,0 +1,259 @@
+//! The check of a notice before it is sent.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, UNIX_EPOCH},
+};
+
+use chrono::NaiveDate;
+use dunning_channel::Message;
+use dunning_core::{
+    Input, Rules,
+    input::{Channel, ContactState},
+    plan,
+    withdraw::{Recheck, rechannel, recheck},
+};
+use mahnwerk_proto::dunning::v1::NoticeState;
+use mahnwerk_runtime::error::{Error, Result};
+
+use super::Outgoing;
+use crate::{
+    app::{
+        deliver::{Effects, States, Way},
+        inputs::{Addressee, Configuration, CreditorFacts, Subject},
+        letter::{self, Paper},
+        release::fail,
+    },
+    storage::{
+        delivery::Attempt,
+        notice::{NoticeRow, Text},
+        settings::DunningSettings,
+    },
+};
+
+/// How long a notice waits that cannot be looked at now, in microseconds.
+const WAIT: i64 = 60_000_000;
+
+/// What checks have in common.
+pub(super) struct Checking<'a> {
+    pub(super) facts: &'a CreditorFacts,
+    pub(super) today: NaiveDate,
+    pub(super) at: i64,
+    pub(super) rules: Configuration,
+    pub(super) subjects: BTreeMap<String, Subject>,
+    pub(super) states: States,
+    pub(super) texts: BTreeMap<String, Text>,
+    pub(super) settings: DunningSettings,
+    /// Whether e-mails have a way out.
+    pub(super) email: bool,
+    pub(super) lease: i64,
+    /// Texts to be stored, by notice.
+    pub(super) rendered: Vec<(String, Text)>,
+    pub(super) effects: Effects,
+}
+
+/// What is left of a notice.
+enum Left {
+    Nothing,
+    NoChannel,
+    Notice(Box<plan::Notice>, bool),
+}
+
+impl Checking<'_> {
+    /// Decides on a notice; answers the message if it is to be sent now.
+    pub(super) fn check(&mut self, row: &mut NoticeRow) -> Result<Option<Outgoing>> {
+        let Some(subject) = self.subjects.get(&row.debtor_id).cloned() else {
+            // Parked: nobody knows how it stands.
+            row.wait = WAIT;
+            return Ok(None);
+        };
+        let input = current_input(row, &subject.input);
+        let (findings, left) = self.what_is_left(row, &input)?;
+        if !findings.is_empty() {
+            let reasons: BTreeSet<&str> = findings.iter().map(|it| it.reason.name()).collect();
+            row.reason = reasons.into_iter().collect::<Vec<_>>().join(", ");
+            row.findings = findings;
+        }
+        let addressee = &subject.addressee;
+        let changed = match left {
+            Left::Nothing => {
+                row.state = NoticeState::Withdrawn;
+                return Ok(None);
+            }
+            Left::NoChannel => {
+                let task = fail(row, Some(addressee), "NO_CHANNEL".to_owned(), self.at);
+                self.effects.tasks.push(task);
+                return Ok(None);
+            }
+            Left::Notice(content, changed) => {
+                row.content = *content;
+                changed
+            }
+        };
+        let stale = changed || row.notice_date != self.today;
+        row.notice_date = self.today;
+        let text = match self.texts.get(&row.notice_id).filter(|_| !stale) {
+            Some(text) => text.clone(),
+            None => match self.render(row, addressee, &input) {
+                Ok(text) => text,
+                Err(reason) => {
+                    let task = fail(row, Some(addressee), reason, self.at);
+                    self.effects.tasks.push(task);
+                    return Ok(None);
+                }
+            },
+        };
+        Ok(self.leave(row, addressee, text))
+    }
+
+    fn render(
+        &mut self,
+        row: &NoticeRow,
+        addressee: &Addressee,
+        input: &Input,
+    ) -> Result<Text, String> {
+        let paper = Paper {
+            creditor_name: &self.facts.display_name,
+            settings: &self.settings,
+            addressee,
+            input,
+        };
+        let text = letter::render(&paper, row)?;
+        self.rendered.push((row.notice_id.clone(), text.clone()));
+        Ok(text)
+    }
+
+    /// What falls out of a notice and what is left, over a channel that works.
+    fn what_is_left(&self, row: &NoticeRow, input: &Input) -> Result<(Vec<plan::Finding>, Left)> {
+        let rules = self.rules.rules(input)?;
+        let first = check(&row.content, input, &rules)?;
+        let Some(remaining) = first.remaining else {
+            return Ok((first.withdrawn, Left::Nothing));
+        };
+        if works(&remaining.channel, input) {
+            let left = Left::Notice(Box::new(remaining), first.changed);
+            return Ok((first.withdrawn, left));
+        }
+        let channel = rechannel(&remaining, input, &rules)
+            .map_err(|error| Error::Internal(Box::new(error)))?;
+        let Some(channel) = channel else {
+            return Ok((first.withdrawn, Left::NoChannel));
+        };
+        // The period of a statute depends on the channel.
+        let elsewhere = plan::Notice {
+            channel,
+            ..remaining
+        };
+        let second = check(&elsewhere, input, &rules)?;
+        let mut withdrawn = first.withdrawn;
+        withdrawn.extend(second.withdrawn);
+        let left = match second.remaining {
+            Some(remaining) => Left::Notice(Box::new(remaining), true),
+            None => Left::Nothing,
+        };
+        Ok((withdrawn, left))
+    }
+
+    /// Sends a notice on its way: by e-mail as a message, otherwise by a person.
+    fn leave(
+        &mut self,
+        row: &mut NoticeRow,
+        addressee: &Addressee,
+        text: Text,
+    ) -> Option<Outgoing> {
+        let chosen = &row.content.channel;
+        let channel = chosen.channel;
+        let from = self.settings.email_from.as_str();
+        if channel == Channel::Email && (!self.email || from.is_empty()) {
+            row.wait = WAIT;
+            return None;
+        }
+        let points = addressee.contact_points.iter();
+        let point = points.clone().find(|it| it.id == chosen.contact_point);
+        row.attempt += 1;
+        row.reason.clear();
+        let domain = from.rsplit_once('@').map_or("localhost", |(_, it)| it);
+        row.message_id = match channel {
+            Channel::Email => format!("{}.{}@{domain}", row.notice_id, row.attempt),
+            _ => String::new(),
+        };
+        let attempt = Attempt {
+            notice_id: row.notice_id.clone(),
+            attempt: row.attempt,
+            channel: channel.name().to_owned(),
+            contact_point_id: chosen.contact_point.clone(),
+            contact_version: point.map_or(0, |it| it.version),
+            message_id: row.message_id.clone(),
+            outcome: String::new(),
+            reason: String::new(),
+            begun_at: self.at,
+            ended_at: None,
+        };
+        self.effects.attempts.push(attempt.clone());
+        if channel != Channel::Email {
+            let when = (self.today, self.at);
+            let to = Some(addressee);
+            self.effects.left(row, Way::ByHand, &self.states, to, when);
+            return None;
+        }
+        row.state = NoticeState::Sending;
+        row.hold = self.lease;
+        Some(Outgoing {
+            notice_id: row.notice_id.clone(),
+            debtor_id: row.debtor_id.clone(),
+            attempt,
+            message: Message {
+                message_id: row.message_id.clone(),
+                date: UNIX_EPOCH + Duration::from_micros(self.at.unsigned_abs()),
+                from: from.to_owned(),
+                to: point.map_or_else(String::new, |it| it.address.clone()),
+                reply_to: None,
+                subject: text.subject,
+                text: text.text,
+                html: text.html,
+                language: row.language.clone(),
+            },
+        })
+    }
+}
+
+/// The current input as this notice is to be checked by: by its own procedure, without contact points that did not take
+/// it, and, if it was sent before and came back, with its items as they were before that.
+fn current_input(row: &NoticeRow, now: &Input) -> Input {
+    let mut input = now.clone();
+    input.procedure = row.procedure.clone();
+    input
+        .contact_points
+        .retain(|point| !row.tried.contains(&point.id));
+    let steps: BTreeMap<&str, _> = row
+        .content
+        .items
+        .iter()
+        .map(|it| (it.item_id.as_str(), (it.cycle, it.level)))
+        .collect();
+    for item in &mut input.items {
+        let step = steps.get(item.id.as_str());
+        if step == Some(&(item.state.cycle, item.state.level))
+            && let Some(before) = row.before.get(&item.id)
+        {
+            item.state = before.clone();
+        }
+    }
+    input
+}
+
+fn check(notice: &plan::Notice, input: &Input, rules: &Rules<'_>) -> Result<Recheck> {
+    recheck(notice, input, rules).map_err(|error| Error::Internal(Box::new(error)))
+}
+
+/// Whether the contact point of a choice still works.
+fn works(choice: &plan::ChannelChoice, input: &Input) -> bool {
+    input.contact_points.iter().any(|point| {
+        point.id == choice.contact_point
+            && point.channel == choice.channel.reached_by()
+            && matches!(
+                point.state,
+                ContactState::Verified | ContactState::Unverified
+            )
+    })
+}

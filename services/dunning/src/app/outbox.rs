@@ -1,0 +1,167 @@
+//! Commands to the registry: stored with what causes them, carried out afterwards, at least once under one id.
+
+use chrono::NaiveDate;
+use dunning_core::input::Channel;
+use mahnwerk_feed::{Locks, WriteTx, partition};
+use mahnwerk_proto::dunning::v1::TaskKind;
+use mahnwerk_runtime::error::Result;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    App, inputs,
+    propose::derived_id,
+    run::{internal, task_event},
+};
+use crate::storage::{
+    outbox,
+    task::{self, TaskRow},
+};
+
+/// Commands carried out in one go.
+const AT_ONCE: u64 = 16;
+
+/// The first wait after a command could not be carried out, and the longest, in microseconds.
+const FIRST_WAIT: i64 = 1_000_000;
+const LONGEST_WAIT: i64 = 600_000_000;
+
+/// What the registry is to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case")]
+pub enum Order {
+    /// Record that the debtor was reminded.
+    RecordContact {
+        /// Key of the contact.
+        contact_id: String,
+        /// Over which channel.
+        channel: Channel,
+        /// The business date.
+        on: NaiveDate,
+        /// The notice.
+        notice_id: String,
+    },
+    /// Mark a contact point by what became of a message to it.
+    ReportContactOutcome {
+        /// The contact point.
+        contact_point_id: String,
+        /// Its version when the message was sent.
+        version: i64,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// Sell no more on credit.
+    SetCreditHold {
+        /// The notice that says so.
+        notice_id: String,
+    },
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It arrived.
+    Delivered,
+    /// It came back.
+    Bounced,
+    /// It came back because the addressee has moved.
+    Moved,
+}
+
+/// A command to the registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// The creditor.
+    pub creditor_id: String,
+    /// The request id, at most 64 characters.
+    pub command_id: String,
+    /// The debtor.
+    pub debtor_id: String,
+    /// What is to be done.
+    pub order: Order,
+    /// Tries so far, this one included.
+    pub attempts: i64,
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It may be later.
+    Later,
+    /// Never; a stable reason.
+    Refused(String),
+}
+
+/// Carries commands out.
+#[async_trait::async_trait]
+pub trait Registry: Send + Sync {
+    /// Carries one out.
+    async fn carry_out(&self, command: &Command) -> Result<(), Failure>;
+}
+
+impl App {
+    /// Carries out commands that are due, for `lease` microseconds each if nobody tells what became of them; answers how
+    /// many were taken.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn carry_out(&self, registry: &dyn Registry, lease: i64) -> Result<usize> {
+        let db = self.publisher.db();
+        let commands = outbox::lease_due(db, AT_ONCE, lease).await?;
+        for command in &commands {
+            match registry.carry_out(command).await {
+                Ok(()) => {
+                    let txn = db.begin_write().await?;
+                    outbox::end(&txn, command, "DONE").await?;
+                    txn.commit().await?;
+                }
+                Err(Failure::Later) => {
+                    let doublings = u32::try_from(command.attempts.clamp(1, 20) - 1).unwrap_or(0);
+                    let wait = FIRST_WAIT.saturating_mul(1_i64 << doublings);
+                    outbox::postpone(db, command, wait.min(LONGEST_WAIT)).await?;
+                }
+                Err(Failure::Refused(reason)) => self.refused(command, &reason).await?,
+            }
+        }
+        Ok(commands.len())
+    }
+
+    async fn refused(&self, command: &Command, reason: &str) -> Result<()> {
+        let locks = Locks::debtor(&command.creditor_id, &command.debtor_id);
+        let mut tx = WriteTx::begin(&self.publisher, locks, internal("outbox")).await?;
+        let facts = inputs::creditor(&tx, &command.creditor_id).await?;
+        let today = facts.and_then(|facts| facts.business_date);
+        if !outbox::end(&tx, command, "REFUSED").await? {
+            return tx.rollback().await;
+        }
+        tracing::warn!(command = command.command_id, reason, "command refused");
+        let slot = format!(
+            "{}:{}",
+            task::kind_name(TaskKind::RefusedCommand),
+            command.command_id
+        );
+        let row = TaskRow {
+            creditor_id: command.creditor_id.clone(),
+            task_id: derived_id(&[&slot]),
+            slot,
+            kind: TaskKind::RefusedCommand,
+            debtor_id: command.debtor_id.clone(),
+            part: partition(&command.creditor_id, &command.debtor_id),
+            notice_id: String::new(),
+            portfolio: String::new(),
+            due_date: today.unwrap_or_default(),
+            priority: 0,
+            item_ids: Vec::new(),
+            reference: format!("{} {reason}", command.command_id),
+            claimed_by: String::new(),
+            claimed_until: None,
+            outcome: None,
+            note: String::new(),
+            created_at: tx.recorded_at(),
+            version: 1,
+        };
+        let tasks = task::put(&tx, &[row]).await?;
+        tx.append(tasks.iter().map(|it| task_event(it, "stated")).collect())?;
+        tx.commit().await?;
+        Ok(())
+    }
+}

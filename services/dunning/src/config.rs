@@ -1,0 +1,120 @@
+//! Settings of dunning.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use dunning_channel::{GuardConfig, Smtp, SmtpConfig};
+use mahnwerk_runtime::{
+    config::{self, ApiSettings, CommonSettings, OpsSettings},
+    error::Violation,
+};
+use serde::{Deserialize, Serialize};
+
+/// Port of the gRPC API unless configured otherwise.
+pub const API_PORT: u16 = 7104;
+
+/// Port of probes and metrics unless configured otherwise.
+pub const OPS_PORT: u16 = 9104;
+
+/// What dunning needs to be told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// What every service needs to be told.
+    #[serde(flatten)]
+    pub common: CommonSettings,
+    /// Where the registry is, `http://HOST:PORT`: facts come from there, and commands go there.
+    pub registry_url: String,
+    /// Where scoring is, `http://HOST:PORT`. Priorities of tasks come from there.
+    pub scoring_url: String,
+    /// Where segmentation is, `http://HOST:PORT`. The treatment of debtors comes from there.
+    pub segmentation_url: String,
+    /// How often, in seconds, what is known of the other services is compared with their own state, and mended where it
+    /// differs. 0: never.
+    pub compare_every_s: u64,
+    /// How notices leave.
+    pub dispatch: DispatchSettings,
+    /// Whether `serve` changes the schema. Convenient with one process; with several, run `migrate` before them.
+    pub migrate_on_start: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            common: CommonSettings {
+                api: ApiSettings {
+                    listen: loopback(API_PORT),
+                    ..ApiSettings::default()
+                },
+                ops: OpsSettings {
+                    listen: loopback(OPS_PORT),
+                },
+                ..CommonSettings::default()
+            },
+            registry_url: "http://127.0.0.1:7101".to_owned(),
+            scoring_url: "http://127.0.0.1:7102".to_owned(),
+            segmentation_url: "http://127.0.0.1:7103".to_owned(),
+            compare_every_s: 24 * 60 * 60,
+            dispatch: DispatchSettings::default(),
+            migrate_on_start: false,
+        }
+    }
+}
+
+/// How notices leave. Without a mail server and a maildir e-mails wait; either way nothing leaves before a creditor's
+/// dispatch is switched on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DispatchSettings {
+    /// The mail server.
+    pub smtp: Option<SmtpConfig>,
+    /// A directory that gets the e-mails instead, for development; empty for none.
+    pub maildir: String,
+    /// Who gets e-mails.
+    pub guard: GuardConfig,
+    /// After how many seconds without an outcome an e-mail on its way is uncertain, 30 to 3,600. Too few: a slow mail
+    /// server makes work for people.
+    pub lease_s: u64,
+}
+
+impl Default for DispatchSettings {
+    fn default() -> Self {
+        Self {
+            smtp: None,
+            maildir: String::new(),
+            guard: GuardConfig::default(),
+            lease_s: 360,
+        }
+    }
+}
+
+impl config::Settings for Settings {
+    fn common(&self) -> &CommonSettings {
+        &self.common
+    }
+
+    fn validate(&self) -> Vec<Violation> {
+        let mut violations = self.common.validate();
+        for (field, url) in [
+            ("registry_url", &self.registry_url),
+            ("scoring_url", &self.scoring_url),
+            ("segmentation_url", &self.segmentation_url),
+        ] {
+            if tonic::transport::Endpoint::from_shared(url.clone()).is_err() {
+                violations.push(Violation::new(field, "must be http://HOST:PORT"));
+            }
+        }
+        let dispatch = &self.dispatch;
+        if !(30..=3_600).contains(&dispatch.lease_s) {
+            violations.push(Violation::new("dispatch.lease_s", "must be 30 to 3600"));
+        }
+        if dispatch.smtp.is_some() && !dispatch.maildir.is_empty() {
+            let rule = "must be empty with a mail server";
+            violations.push(Violation::new("dispatch.maildir", rule));
+        }
+        if let Some(Err(error)) = dispatch.smtp.as_ref().map(Smtp::new) {
+            violations.push(Violation::new("dispatch.smtp", error.to_string()));
+        }
+        violations
+    }
+}

@@ -1,0 +1,243 @@
+//! Tasks and what their outcomes do, and commands to the registry.
+
+use mahnwerk_proto::{
+    common::v1::ErrorReason,
+    dunning::v1::{
+        ClaimTaskRequest, CompleteTaskRequest, CompleteTaskResponse, ListTasksRequest, NoticeState,
+        Task, TaskKind, TaskOutcome, work_service_server::WorkService,
+    },
+    registry::v1::Channel,
+    scoring::v1::RiskClass,
+};
+use mahnwerk_runtime::db::{Db, Sql};
+use tonic::{Code, Request, Response, Status};
+
+use super::{
+    Outcome, assert_refused, assert_violates,
+    runner::{Book, DUE, Runner, lock},
+    world::date,
+};
+use crate::{
+    app::outbox::{Failure, Order},
+    storage::state,
+};
+
+async fn complete(
+    runner: &mut Runner,
+    task: &Task,
+    outcome: TaskOutcome,
+) -> Result<Response<CompleteTaskResponse>, Status> {
+    let request_id = runner.request_id();
+    let request = CompleteTaskRequest {
+        request_id,
+        creditor_id: "c1".to_owned(),
+        task_id: task.task_id.clone(),
+        outcome: outcome.into(),
+        note: "spoke to the bookkeeper".to_owned(),
+    };
+    runner.api.complete_task(Request::new(request)).await
+}
+
+async fn only_task(runner: &Runner) -> Result<Task, Status> {
+    let mut tasks = runner.tasks().await?;
+    assert_eq!(tasks.len(), 1);
+    Ok(tasks.pop().unwrap_or_default())
+}
+
+async fn step(db: &Db, item_id: &str) -> Result<Option<(u8, bool)>, Status> {
+    let states = state::states(db, "c1", &[("d1", item_id)]).await?;
+    Ok(states.values().next().map(|it| (it.level, it.done)))
+}
+
+/// The second step asks for a call after its pay-by date; the step is done when the call was made.
+///
+/// # Errors
+/// Those of the calls.
+pub async fn a_call_lets_the_ladder_go_on(db: &Db) -> Outcome {
+    let mut runner = Runner::open(db).await?;
+    runner.world.owing("d1", &[("R1", 10_000, DUE)]);
+    runner
+        .world
+        .contact_point("d1", "phone", Channel::Phone, |_| {});
+    runner.switch(true).await?;
+    runner.released().await?;
+    runner.send().await?;
+    runner.world.open_day(date("2026-03-25"));
+    let second = runner.released().await?;
+    runner.send().await?;
+    let notice = runner.notices(&second).await?.pop().unwrap_or_default();
+    assert_eq!((notice.level, notice.state()), (2, NoticeState::Sent));
+    assert_eq!(step(db, "R1").await?, Some((2, false)));
+    let call = only_task(&runner).await?;
+    assert_eq!(
+        (call.kind(), &call.notice_id),
+        (TaskKind::Call, &notice.notice_id)
+    );
+    assert_eq!(call.item_ids, ["R1"]);
+    complete(&mut runner, &call, TaskOutcome::NotReached).await?;
+    assert_eq!(step(db, "R1").await?, Some((2, true)));
+    let again = complete(&mut runner, &call, TaskOutcome::Done).await;
+    assert_refused(&again, Code::FailedPrecondition, ErrorReason::WrongState);
+    Ok(())
+}
+
+/// A letter is a task for a person: done, it counts as a contact; not sent at all, its step is free again.
+///
+/// # Errors
+/// Those of the calls.
+pub async fn a_letter_is_brought_by_hand_or_taken_back(db: &Db) -> Outcome {
+    let mut runner = Runner::open(db).await?;
+    for debtor in ["d1", "d2"] {
+        runner.world.debtor(debtor, |_| {});
+        runner
+            .world
+            .contact_point(debtor, "house", Channel::Post, |_| {});
+        let item = format!("R-{debtor}");
+        runner
+            .world
+            .invoice(debtor, &item, 10_000, date(DUE), |_| {});
+    }
+    let run_id = runner.released().await?;
+    runner.switch(true).await?;
+    runner.send().await?;
+    let tasks = runner.tasks().await?;
+    assert!(tasks.iter().all(|it| it.kind() == TaskKind::SendByHand));
+    let of = |debtor: &str| tasks.iter().find(|it| it.debtor_id == debtor).cloned();
+    let [one, two] = ["d1", "d2"].map(|debtor| of(debtor).unwrap_or_default());
+    assert_eq!(step(db, "R-d1").await?, Some((1, false)));
+    let wrong = complete(&mut runner, &one, TaskOutcome::Promised).await;
+    assert_violates(&wrong, &["outcome"]);
+    complete(&mut runner, &one, TaskOutcome::Done).await?;
+    assert_eq!(step(db, "R-d1").await?, Some((1, true)));
+    complete(&mut runner, &two, TaskOutcome::Dismissed).await?;
+    let states: Vec<_> = runner
+        .notices(&run_id)
+        .await?
+        .iter()
+        .map(|it| it.state())
+        .collect();
+    assert_eq!(states, [NoticeState::Sent, NoticeState::Withdrawn]);
+    let book = Book::default();
+    runner.carry_out(&book).await?;
+    let contacts: Vec<_> = lock(&book.done)
+        .iter()
+        .map(|it| it.debtor_id.clone())
+        .collect();
+    assert_eq!(contacts, ["d1"]);
+    // The one that was taken back counts as a contact of the day that it was planned for, and is due after it.
+    runner.world.open_day(date("2026-03-09"));
+    let next = runner.propose().await?;
+    let proposed: Vec<_> = runner.notices(&next).await?;
+    let proposed: Vec<_> = proposed
+        .iter()
+        .map(|it| (it.debtor_id.as_str(), it.level))
+        .collect();
+    assert_eq!(proposed, [("d2", 1)]);
+    Ok(())
+}
+
+/// Tasks come by priority; one that somebody has claimed is not for others.
+///
+/// # Errors
+/// Those of the calls.
+pub async fn a_claimed_task_is_nobody_elses(db: &Db) -> Outcome {
+    let mut runner = Runner::open(db).await?;
+    for (debtor, minor, pd) in [
+        ("d1", 10_000, 100_000),
+        ("d2", 50_000, 500_000),
+        ("d3", 40_000, 0),
+    ] {
+        runner.world.debtor(debtor, |_| {});
+        let item = format!("R-{debtor}");
+        runner
+            .world
+            .invoice(debtor, &item, minor, date(DUE), |_| {});
+        runner.world.score(debtor, RiskClass::C, pd);
+    }
+    runner.propose().await?;
+    let tasks = runner.tasks().await?;
+    let order: Vec<_> = tasks
+        .iter()
+        .map(|it| (it.debtor_id.as_str(), it.priority))
+        .collect();
+    assert_eq!(order, [("d2", 25_000), ("d1", 1_000), ("d3", 0)]);
+    let first = tasks.first().cloned().unwrap_or_default();
+    let claim = |request_id: &str| {
+        Request::new(ClaimTaskRequest {
+            request_id: request_id.to_owned(),
+            creditor_id: "c1".to_owned(),
+            task_id: first.task_id.clone(),
+            minutes: 30,
+        })
+    };
+    let claimed = runner.api.claim_task(claim("one")).await?.into_inner();
+    let claimed = claimed.task.unwrap_or_default();
+    assert_eq!(
+        (claimed.claimed_by.as_str(), claimed.claimed_until.is_some()),
+        ("unknown", true)
+    );
+    let txn = db.begin_write().await?;
+    txn.execute_sql(
+        "UPDATE task SET claimed_by = 'ann' WHERE claimed_by <> ''",
+        vec![],
+    )
+    .await?;
+    txn.commit().await?;
+    let other = runner.api.claim_task(claim("two")).await;
+    assert_refused(&other, Code::FailedPrecondition, ErrorReason::WrongState);
+    let second = tasks.get(1).cloned().unwrap_or_default();
+    complete(&mut runner, &second, TaskOutcome::Done).await?;
+    let page = async |completed, token: &str| {
+        let listed = runner.api.list_tasks(Request::new(ListTasksRequest {
+            creditor_id: "c1".to_owned(),
+            include_completed: completed,
+            page_size: 2,
+            page_token: token.to_owned(),
+            ..Default::default()
+        }));
+        Ok::<_, Status>(listed.await?.into_inner())
+    };
+    let all = page(true, "").await?;
+    let rest = page(true, &all.next_page_token).await?;
+    let whole = all.tasks.iter().chain(&rest.tasks);
+    let whole: Vec<_> = whole.map(|it| it.debtor_id.as_str()).collect();
+    assert_eq!(whole, ["d2", "d1", "d3"]);
+    assert_eq!(page(false, "").await?.tasks.len(), 2);
+    Ok(())
+}
+
+/// A command is carried out under its id until the registry has it; what it refuses for good becomes a task.
+///
+/// # Errors
+/// Those of the calls.
+pub async fn commands_are_carried_out_once_or_become_tasks(db: &Db) -> Outcome {
+    let mut runner = Runner::open(db).await?;
+    runner.world.owing("d1", &[("R1", 10_000, DUE)]);
+    runner.world.owing("d2", &[("R2", 10_000, DUE)]);
+    runner.switch(true).await?;
+    runner.released().await?;
+    runner.send().await?;
+    let book = Book::default();
+    *lock(&book.failures) = vec![
+        Failure::Refused("RESOURCE_NOT_FOUND".to_owned()),
+        Failure::Later,
+    ];
+    runner.carry_out(&book).await?;
+    assert_eq!(lock(&book.done).len(), 0);
+    let task = only_task(&runner).await?;
+    assert_eq!(task.kind(), TaskKind::RefusedCommand);
+    assert!(task.reference.ends_with("RESOURCE_NOT_FOUND"));
+    let txn = db.begin_write().await?;
+    txn.execute_sql("UPDATE command SET next_at = 0", vec![])
+        .await?;
+    txn.commit().await?;
+    runner.carry_out(&book).await?;
+    runner.carry_out(&book).await?;
+    let done = lock(&book.done).clone();
+    assert_eq!(done.len(), 1);
+    let command = done.first().cloned();
+    assert!(command.is_some_and(|it| {
+        it.command_id.len() <= 64 && matches!(it.order, Order::RecordContact { .. })
+    }));
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! What goes on in the background.
+
+pub mod dispatch;
+pub mod outbox;
+pub mod propose;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use dunning_channel::{Channel, Guard, Maildir, Smtp};
+use mahnwerk_runtime::{
+    error::{Error, Result},
+    server::Running,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::{App, dispatch::Dispatcher, outbox::Registry},
+    config::DispatchSettings,
+};
+
+/// For how long, in microseconds, work that nobody tells of is kept from other workers.
+const LEASE: i64 = 30_000_000;
+
+/// Workers on runs in a process: one evaluates while another waits for the database.
+const RUN_WORKERS: usize = 2;
+
+/// How often is looked for work while there is none.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// How long to wait after something went wrong.
+const TROUBLE: Duration = Duration::from_secs(2);
+
+/// What a step of background work found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// There was work, and there may be more.
+    Work,
+    /// There is nothing to do now.
+    Nothing,
+    /// There is work that cannot be done now.
+    Trouble,
+}
+
+/// Work that is done step by step.
+#[async_trait::async_trait]
+trait Steps: Send + Sync {
+    async fn step(&self) -> Result<Found>;
+}
+
+struct Runs(App);
+
+#[async_trait::async_trait]
+impl Steps for Runs {
+    async fn step(&self) -> Result<Found> {
+        propose::step(&self.0, LEASE).await
+    }
+}
+
+struct Sending(Dispatcher);
+
+#[async_trait::async_trait]
+impl Steps for Sending {
+    async fn step(&self) -> Result<Found> {
+        dispatch::step(&self.0).await
+    }
+}
+
+struct Outbox(App, Arc<dyn Registry>);
+
+#[async_trait::async_trait]
+impl Steps for Outbox {
+    async fn step(&self) -> Result<Found> {
+        outbox::step(&self.0, &*self.1, LEASE).await
+    }
+}
+
+/// Repeats a step until `stop`. What a step has begun it ends.
+async fn repeat(name: &'static str, work: impl Steps, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let pause = match work.step().await {
+            Ok(Found::Work) => continue,
+            Ok(Found::Nothing) => IDLE,
+            Ok(Found::Trouble) => TROUBLE,
+            Err(error) if error.is_transient() => IDLE,
+            Err(error) => {
+                let source = std::error::Error::source(&error);
+                tracing::error!(worker = name, error = ?source, "background work failed");
+                TROUBLE
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Everything that works in the background.
+pub struct Work {
+    /// The use cases.
+    pub app: App,
+    /// Sends notices.
+    pub dispatcher: Dispatcher,
+    /// Carries commands out.
+    pub registry: Arc<dyn Registry>,
+}
+
+impl Work {
+    /// Begins to work, until `stop`; a service that stops waits for what has begun.
+    #[must_use]
+    pub fn spawn(self, mut running: Running, stop: &CancellationToken) -> Running {
+        let stop = || stop.clone();
+        for _ in 0..RUN_WORKERS {
+            let work = repeat("runs", Runs(self.app.clone()), stop());
+            running = running.with_background(tokio::spawn(work));
+        }
+        let sending = repeat("dispatch", Sending(self.dispatcher), stop());
+        let outbox = repeat("outbox", Outbox(self.app, self.registry), stop());
+        running
+            .with_background(tokio::spawn(sending))
+            .with_background(tokio::spawn(outbox))
+    }
+}
+
+/// The way out of e-mails, if one is configured, with the guard in front of it.
+///
+/// # Errors
+/// If the settings cannot be used.
+pub async fn way_out(settings: &DispatchSettings) -> Result<Option<Arc<dyn Channel>>> {
+    let channel: Arc<dyn Channel> = match &settings.smtp {
+        Some(smtp) => Arc::new(Smtp::new(smtp).map_err(|error| Error::Internal(Box::new(error)))?),
+        None if settings.maildir.is_empty() => return Ok(None),
+        None => {
+            let opened = Maildir::open(Path::new(&settings.maildir)).await;
+            Arc::new(opened.map_err(|error| Error::Internal(Box::new(error)))?)
+        }
+    };
+    let guard = Guard::new(channel, &settings.guard);
+    Ok(Some(Arc::new(
+        guard.map_err(|error| Error::Internal(Box::new(error)))?,
+    )))
+}

@@ -1,9 +1,24 @@
-//! The arguments.
+//! The arguments: here those of the program and of the first commands, in the modules those of further groups.
+
+pub(crate) mod dunning;
+pub(crate) mod facts;
+pub(crate) mod segments;
+pub(crate) mod work;
 
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use dunning::{DispatchCommand, NoticeCommand, ProcedureCommand, RunCommand};
+use facts::{
+    BankImportArgs, ContactCommand, DeceasedArgs, DisputeCommand, PlanCommand, PromiseCommand,
+};
+use segments::{SchemeCommand, SegmentCommand};
+use work::{ManualArgs, PauseCommand, TaskCommand};
+
+/// Heading of what every command takes, in its help.
+const EVERYWHERE: &str = "Options of every command";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -18,7 +33,7 @@ Exit codes:
 
 Errors go to standard error: the status code, the stable reason, and every wrong field.";
 
-/// Receivables, scores and credit decisions: everything in one program
+/// Receivables, scores, segments and reminders: everything in one program
 #[derive(Parser)]
 #[command(name = "mahnwerk", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -31,10 +46,37 @@ pub(crate) struct Cli {
 /// What every command takes.
 #[derive(Args, Clone)]
 pub(crate) struct Global {
+    #[command(flatten)]
+    pub(crate) urls: Urls,
+    /// Tables for people, or JSON with stable field names for programs
+    #[arg(
+        long,
+        global = true,
+        help_heading = EVERYWHERE,
+        value_enum,
+        default_value_t = Format::Table
+    )]
+    pub(crate) output: Format,
+    /// Language of reasons: en, de or nl
+    #[arg(
+        long,
+        global = true,
+        help_heading = EVERYWHERE,
+        env = "MAHNWERK_LANGUAGE",
+        value_name = "CODE",
+        default_value = "en"
+    )]
+    pub(crate) language: String,
+}
+
+/// Where the services are.
+#[derive(Args, Clone)]
+pub(crate) struct Urls {
     /// Address of the registry
     #[arg(
         long,
         global = true,
+        help_heading = EVERYWHERE,
         env = "MAHNWERK_REGISTRY",
         value_name = "URL",
         default_value = "http://127.0.0.1:7101"
@@ -44,23 +86,32 @@ pub(crate) struct Global {
     #[arg(
         long,
         global = true,
+        help_heading = EVERYWHERE,
         env = "MAHNWERK_SCORING",
         value_name = "URL",
         default_value = "http://127.0.0.1:7102"
     )]
     pub(crate) scoring: String,
-    /// Tables for people, or JSON with stable field names for programs
-    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
-    pub(crate) output: Format,
-    /// Language of reasons: en, de or nl
+    /// Address of segmentation
     #[arg(
         long,
         global = true,
-        env = "MAHNWERK_LANGUAGE",
-        value_name = "CODE",
-        default_value = "en"
+        help_heading = EVERYWHERE,
+        env = "MAHNWERK_SEGMENTATION",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:7103"
     )]
-    pub(crate) language: String,
+    pub(crate) segmentation: String,
+    /// Address of dunning
+    #[arg(
+        long,
+        global = true,
+        help_heading = EVERYWHERE,
+        env = "MAHNWERK_DUNNING",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:7104"
+    )]
+    pub(crate) dunning: String,
 }
 
 /// How results are printed.
@@ -79,13 +130,55 @@ pub(crate) enum Command {
     /// Import data
     #[command(subcommand)]
     Import(ImportCommand),
-    /// Look at a debtor
+    /// Look at a debtor, or record its death
     #[command(subcommand)]
     Debtor(DebtorCommand),
     /// Show the score of a debtor
     Score(ScoreArgs),
     /// Ask whether an order may be delivered on invoice; the decision is stored
     CheckCredit(CheckCreditArgs),
+    /// Say why a debtor is reminded, of what and when, or why nothing happens
+    Why(DebtorArgs),
+    /// Look at the segments of debtors, and put debtors into segments by hand
+    #[command(subcommand)]
+    Segment(SegmentCommand),
+    /// Write the rules that put debtors into segments, try them and make them active
+    #[command(subcommand)]
+    Scheme(SchemeCommand),
+    /// Write the ladders by which debtors are reminded, and what holds for all of them
+    #[command(subcommand)]
+    Procedure(ProcedureCommand),
+    /// Propose, review and release what is to be sent
+    #[command(subcommand)]
+    Run(RunCommand),
+    /// Look at notices, and report what became of them
+    #[command(subcommand)]
+    Notice(NoticeCommand),
+    /// Work off what only people can do
+    #[command(subcommand)]
+    Task(TaskCommand),
+    /// Keep notices back for some time
+    #[command(subcommand)]
+    Pause(PauseCommand),
+    /// Hand a debtor over to a person: nothing is sent meanwhile
+    Manual(ManualArgs),
+    /// Switch the sending of notices on and off
+    #[command(subcommand)]
+    Dispatch(DispatchCommand),
+    /// Record what a debtor does not agree with
+    #[command(subcommand)]
+    Dispute(DisputeCommand),
+    /// Record promises to pay
+    #[command(subcommand)]
+    Promise(PromiseCommand),
+    /// Agree instalments
+    #[command(subcommand)]
+    Plan(PlanCommand),
+    /// Record who was in touch with whom
+    #[command(subcommand)]
+    Contact(ContactCommand),
+    /// Record that the bank statements up to a day have been imported
+    BankImport(BankImportArgs),
     /// Look after the change feeds
     #[command(subcommand)]
     Feed(FeedCommand),
@@ -113,6 +206,12 @@ pub(crate) struct UpArgs {
     /// Port of scoring; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 7102)]
     pub(crate) scoring_port: u16,
+    /// Port of segmentation; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 7103)]
+    pub(crate) segmentation_port: u16,
+    /// Port of dunning; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 7104)]
+    pub(crate) dunning_port: u16,
 }
 
 #[derive(Args)]
@@ -160,6 +259,8 @@ pub(crate) struct ImportLedgerArgs {
 pub(crate) enum DebtorCommand {
     /// Show who the debtor is, what is open, and what happened last
     Show(DebtorArgs),
+    /// Mark a natural person as deceased, or lift the mark
+    Deceased(DeceasedArgs),
 }
 
 #[derive(Args)]
@@ -168,6 +269,23 @@ pub(crate) struct DebtorArgs {
     pub(crate) creditor: String,
     /// The debtor
     pub(crate) debtor: String,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+}
+
+/// What is read, and how much of it.
+#[derive(Args)]
+pub(crate) struct ListArgs {
+    /// So many rows at most
+    #[arg(long, value_name = "ROWS", default_value_t = 1_000)]
+    pub(crate) limit: usize,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+}
+
+/// How fresh what is read must be.
+#[derive(Args)]
+pub(crate) struct ReadArgs {
     /// Wait for the state that this consistency token names, as a write or an import answered it
     #[arg(
         long,
@@ -198,7 +316,7 @@ pub(crate) struct CheckCreditArgs {
     #[arg(long)]
     pub(crate) amount: String,
     /// Currency of the order (ISO 4217)
-    #[arg(long, default_value = "EUR")]
+    #[arg(long, value_name = "CODE", default_value = "EUR")]
     pub(crate) currency: String,
     /// The order
     #[arg(long, value_name = "ID")]
@@ -206,10 +324,12 @@ pub(crate) struct CheckCreditArgs {
 }
 
 /// A service of ours.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Service {
     Registry,
     Scoring,
+    Segmentation,
+    Dunning,
 }
 
 #[derive(Args)]
@@ -254,3 +374,6 @@ pub(crate) struct ParkedArgs {
     #[arg(long, value_name = "ID", default_value = "")]
     pub(crate) debtor: String,
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,12 +6,21 @@ use mahnwerk_proto::{
     common::v1::{
         feed_admin_service_client::FeedAdminServiceClient, feed_service_client::FeedServiceClient,
     },
+    dunning::v1::{
+        procedure_service_client::ProcedureServiceClient, run_service_client::RunServiceClient,
+        work_service_client::WorkServiceClient,
+    },
     registry::v1::{
         account_service_client::AccountServiceClient,
+        arrangement_service_client::ArrangementServiceClient,
         creditor_service_client::CreditorServiceClient, debtor_service_client::DebtorServiceClient,
         import_service_client::ImportServiceClient,
     },
     scoring::v1::scoring_service_client::ScoringServiceClient,
+    segmentation::v1::{
+        membership_service_client::MembershipServiceClient,
+        scheme_service_client::SchemeServiceClient,
+    },
 };
 use mahnwerk_runtime::{
     clock::SystemClock,
@@ -22,6 +31,8 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 use tonic_types::StatusExt as _;
+
+use crate::cli::{Service, Urls};
 
 /// Time for one call. Reads with a consistency token wait a part of it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -51,6 +62,9 @@ pub(crate) enum Failure {
     /// Something that the services promise did not hold.
     #[error("{0}")]
     Unexpected(String),
+    /// A service took the order, and found out later that it may not be carried out.
+    #[error("{0}")]
+    NotAllowed(String),
     /// An import is done, but not all rows were taken.
     #[error("{0} rows were refused or posted only in part")]
     RowsRefused(usize),
@@ -73,6 +87,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Input(_) | Self::File { .. } => 2,
+            Self::NotAllowed(_) => 3,
             Self::RowsRefused(_) => 6,
             Self::Interrupted => 130,
             Self::Service(_) | Self::Unexpected(_) => 1,
@@ -167,6 +182,8 @@ pub(crate) fn reason(status: &Status) -> String {
 pub(crate) struct Clients {
     registry: Channel,
     scoring: Channel,
+    segmentation: Channel,
+    dunning: Channel,
 }
 
 impl Clients {
@@ -174,10 +191,12 @@ impl Clients {
     ///
     /// # Errors
     /// If an address is not a URL.
-    pub(crate) fn new(registry: &str, scoring: &str) -> Result<Self> {
+    pub(crate) fn new(urls: &Urls) -> Result<Self> {
         Ok(Self {
-            registry: channel(registry)?,
-            scoring: channel(scoring)?,
+            registry: channel(&urls.registry)?,
+            scoring: channel(&urls.scoring)?,
+            segmentation: channel(&urls.segmentation)?,
+            dunning: channel(&urls.dunning)?,
         })
     }
 
@@ -193,6 +212,10 @@ impl Clients {
         AccountServiceClient::new(self.registry.clone())
     }
 
+    pub(crate) fn arrangements(&self) -> ArrangementServiceClient<Channel> {
+        ArrangementServiceClient::new(self.registry.clone())
+    }
+
     pub(crate) fn imports(&self) -> ImportServiceClient<Channel> {
         ImportServiceClient::new(self.registry.clone())
     }
@@ -201,22 +224,42 @@ impl Clients {
         ScoringServiceClient::new(self.scoring.clone())
     }
 
-    pub(crate) fn feed(&self, service: crate::cli::Service) -> FeedServiceClient<Channel> {
+    pub(crate) fn schemes(&self) -> SchemeServiceClient<Channel> {
+        SchemeServiceClient::new(self.segmentation.clone())
+    }
+
+    pub(crate) fn memberships(&self) -> MembershipServiceClient<Channel> {
+        MembershipServiceClient::new(self.segmentation.clone())
+    }
+
+    pub(crate) fn procedures(&self) -> ProcedureServiceClient<Channel> {
+        ProcedureServiceClient::new(self.dunning.clone())
+    }
+
+    pub(crate) fn runs(&self) -> RunServiceClient<Channel> {
+        RunServiceClient::new(self.dunning.clone())
+    }
+
+    pub(crate) fn work(&self) -> WorkServiceClient<Channel> {
+        WorkServiceClient::new(self.dunning.clone())
+    }
+
+    pub(crate) fn feed(&self, service: Service) -> FeedServiceClient<Channel> {
         FeedServiceClient::new(self.channel(service))
     }
 
-    pub(crate) fn feed_admin(
-        &self,
-        service: crate::cli::Service,
-    ) -> FeedAdminServiceClient<Channel> {
+    pub(crate) fn feed_admin(&self, service: Service) -> FeedAdminServiceClient<Channel> {
         FeedAdminServiceClient::new(self.channel(service))
     }
 
-    fn channel(&self, service: crate::cli::Service) -> Channel {
+    fn channel(&self, service: Service) -> Channel {
         match service {
-            crate::cli::Service::Registry => self.registry.clone(),
-            crate::cli::Service::Scoring => self.scoring.clone(),
+            Service::Registry => &self.registry,
+            Service::Scoring => &self.scoring,
+            Service::Segmentation => &self.segmentation,
+            Service::Dunning => &self.dunning,
         }
+        .clone()
     }
 }
 

@@ -198,14 +198,32 @@ mod tests {
         assert_eq!(json["state"]["item_id"], "R-1");
     }
 
+    /// A misspelt name would be printed as nothing.
     #[test]
-    fn every_message_that_is_printed_exists() {
-        for name in [
-            "mahnwerk.registry.v1.Debtor",
-            "mahnwerk.scoring.v1.Score",
-            "mahnwerk.common.v1.Parked",
-        ] {
-            assert!(policy::pool().get_message_by_name(name).is_some(), "{name}");
+    fn every_message_and_enum_that_the_program_names_exists() {
+        let mut directories = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        let mut found = 0;
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).expect("a directory") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    directories.push(path);
+                    continue;
+                }
+                let source = std::fs::read_to_string(&path).expect("a source file");
+                for name in source.split('"').filter(|text| is_full_name(text)) {
+                    let message = policy::pool().get_message_by_name(name).is_some();
+                    let known = message || policy::pool().get_enum_by_name(name).is_some();
+                    assert!(known, "{name} in {}", path.display());
+                    found += 1;
+                }
+            }
         }
+        assert!(found > 50, "only {found} names");
+    }
+
+    fn is_full_name(text: &str) -> bool {
+        let parts: Vec<_> = text.split('.').collect();
+        parts.len() == 4 && parts[0] == "mahnwerk" && parts[2] == "v1"
     }
 }

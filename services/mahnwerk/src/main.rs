@@ -10,6 +10,7 @@ mod commands;
 mod demo;
 mod import;
 mod json;
+mod names;
 mod services;
 mod up;
 

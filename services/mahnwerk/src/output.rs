@@ -5,6 +5,7 @@ use std::io::Write as _;
 use chrono::{Datelike as _, NaiveDate};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use mahnwerk_proto::common::v1::{Date, Money};
+use prost_types::Timestamp;
 use registry_core::currency::Currency;
 use serde_json::Value;
 
@@ -65,6 +66,29 @@ pub(crate) fn date_text(date: Option<&Date>) -> String {
     })
 }
 
+/// A moment to the second, in UTC; an absent one is empty.
+pub(crate) fn time_text(time: Option<&Timestamp>) -> String {
+    time.and_then(|time| chrono::DateTime::from_timestamp(time.seconds, 0))
+        .map_or_else(String::new, |time| {
+            time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+        })
+}
+
+/// `yes`, or nothing.
+pub(crate) fn yes(flag: bool) -> &'static str {
+    if flag { "yes" } else { "" }
+}
+
+/// Several parts in one line, without those that are empty.
+pub(crate) fn joined(parts: &[String], separator: &str) -> String {
+    let parts: Vec<_> = parts
+        .iter()
+        .filter(|part| !part.is_empty())
+        .map(String::as_str)
+        .collect();
+    parts.join(separator)
+}
+
 /// A calendar date as in the protos.
 pub(crate) fn proto_date(date: NaiveDate) -> Date {
     let small = |number: u32| i32::try_from(number).unwrap_or_default();
@@ -88,12 +112,13 @@ pub(crate) fn calendar_date(date: Option<&Date>) -> Option<NaiveDate> {
 /// An amount with its currency, for example `1,234.50 EUR`; an absent one is empty.
 pub(crate) fn money_text(money: Option<&Money>) -> String {
     money.map_or_else(String::new, |money| {
-        format!(
-            "{} {}",
-            amount_text(&money.currency_code, money.minor_units),
-            money.currency_code
-        )
+        minor_text(&money.currency_code, money.minor_units)
     })
+}
+
+/// An amount in minor units with its currency.
+pub(crate) fn minor_text(currency: &str, minor: i64) -> String {
+    format!("{} {currency}", amount_text(currency, minor))
 }
 
 /// An amount without its currency, for example `1,234.50`.

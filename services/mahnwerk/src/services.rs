@@ -10,12 +10,15 @@ use mahnwerk_runtime::{
     server::{Running, Shutdown},
 };
 
-use crate::client::{Clients, Failure, Result};
+use crate::{
+    cli::{Service, Urls},
+    client::{Clients, Failure, Result},
+};
 
-/// The services, running until their [`Shutdown`].
+/// The services, running until their [`Shutdown`], in the order in which they were started.
+#[derive(Default)]
 pub(crate) struct Services {
-    pub(crate) registry: Running,
-    pub(crate) scoring: Running,
+    running: Vec<(Service, Running)>,
 }
 
 /// Ports; 0 takes a free one.
@@ -23,6 +26,8 @@ pub(crate) struct Services {
 pub(crate) struct Ports {
     pub(crate) registry: u16,
     pub(crate) scoring: u16,
+    pub(crate) segmentation: u16,
+    pub(crate) dunning: u16,
 }
 
 impl Services {
@@ -35,25 +40,66 @@ impl Services {
             path: data.to_owned(),
             source,
         })?;
+        let mut services = Self::default();
+        match services.start_all(data, ports, shutdown).await {
+            Ok(()) => Ok(services),
+            Err(failure) => {
+                shutdown.begin();
+                services.stopped().await?;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Each is told where those are whose feeds it consumes, so they come first.
+    async fn start_all(&mut self, data: &Path, ports: Ports, shutdown: &Shutdown) -> Result<()> {
         let settings = mahnwerk_registry::config::Settings {
             common: common(data, "registry", ports.registry),
             migrate_on_start: true,
         };
-        let registry = mahnwerk_registry::start(settings, shutdown.clone()).await?;
+        let running = mahnwerk_registry::start(settings, shutdown.clone()).await?;
+        self.running.push((Service::Registry, running));
         let settings = mahnwerk_scoring::config::Settings {
             common: common(data, "scoring", ports.scoring),
             migrate_on_start: true,
-            registry_url: url(registry.api),
+            registry_url: self.url(Service::Registry),
             ..Default::default()
         };
-        match mahnwerk_scoring::start(settings, shutdown.clone()).await {
-            Ok(scoring) => Ok(Self { registry, scoring }),
-            Err(error) => {
-                shutdown.begin();
-                registry.stopped().await?;
-                Err(error.into())
-            }
-        }
+        let running = mahnwerk_scoring::start(settings, shutdown.clone()).await?;
+        self.running.push((Service::Scoring, running));
+        let settings = mahnwerk_segmentation::config::Settings {
+            common: common(data, "segmentation", ports.segmentation),
+            migrate_on_start: true,
+            registry_url: self.url(Service::Registry),
+            scoring_url: self.url(Service::Scoring),
+            ..Default::default()
+        };
+        let running = mahnwerk_segmentation::start(settings, shutdown.clone()).await?;
+        self.running.push((Service::Segmentation, running));
+        let settings = mahnwerk_dunning::config::Settings {
+            common: common(data, "dunning", ports.dunning),
+            migrate_on_start: true,
+            registry_url: self.url(Service::Registry),
+            scoring_url: self.url(Service::Scoring),
+            segmentation_url: self.url(Service::Segmentation),
+            ..Default::default()
+        };
+        let running = mahnwerk_dunning::start(settings, shutdown.clone()).await?;
+        self.running.push((Service::Dunning, running));
+        Ok(())
+    }
+
+    /// The services with their addresses, in the order in which they were started.
+    pub(crate) fn running(&self) -> &[(Service, Running)] {
+        &self.running
+    }
+
+    /// Where a service is; empty if it is not running.
+    fn url(&self, wanted: Service) -> String {
+        self.running
+            .iter()
+            .find(|(service, _)| *service == wanted)
+            .map_or_else(String::new, |(_, running)| url(running.api))
     }
 
     /// Clients of these services.
@@ -61,7 +107,12 @@ impl Services {
     /// # Errors
     /// None that can happen with addresses that are listened on.
     pub(crate) fn clients(&self) -> Result<Clients> {
-        Clients::new(&url(self.registry.api), &url(self.scoring.api))
+        Clients::new(&Urls {
+            registry: self.url(Service::Registry),
+            scoring: self.url(Service::Scoring),
+            segmentation: self.url(Service::Segmentation),
+            dunning: self.url(Service::Dunning),
+        })
     }
 
     /// Waits until all have stopped.
@@ -69,9 +120,13 @@ impl Services {
     /// # Errors
     /// The first service that failed.
     pub(crate) async fn stopped(self) -> Result<()> {
-        let (registry, scoring) = tokio::join!(self.registry.stopped(), self.scoring.stopped());
-        registry?;
-        scoring?;
+        let ends = self
+            .running
+            .into_iter()
+            .map(|(_, running)| running.stopped());
+        for ended in futures::future::join_all(ends).await {
+            ended?;
+        }
         Ok(())
     }
 }

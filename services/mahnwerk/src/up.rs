@@ -28,18 +28,18 @@ pub(crate) async fn run(args: &UpArgs) -> Result<()> {
     let ports = Ports {
         registry: args.registry_port,
         scoring: args.scoring_port,
+        segmentation: args.segmentation_port,
+        dunning: args.dunning_port,
     };
     let services = Services::start(&args.data, ports, &shutdown).await?;
-    say!(
-        "registry  {}  metrics and health http://{}",
-        url(services.registry.api),
-        services.registry.ops
-    );
-    say!(
-        "scoring   {}  metrics and health http://{}",
-        url(services.scoring.api),
-        services.scoring.ops
-    );
+    for (service, running) in services.running() {
+        say!(
+            "{:<13} {}  metrics and health http://{}",
+            format!("{service:?}").to_lowercase(),
+            url(running.api),
+            running.ops
+        );
+    }
     say!("data in {}; stop with Ctrl-C", args.data.display());
     let result = services.stopped().await;
     telemetry.shutdown().await;

@@ -21,7 +21,7 @@ pub(super) async fn check(context: &Context, args: &CheckCreditArgs) -> Result<(
         debtor_id: args.debtor.debtor.clone(),
         order_id: args.order.clone(),
         amount: Some(amount),
-        at_least: args.debtor.at_least.clone(),
+        at_least: args.debtor.read.at_least.clone(),
         language: context.language.clone(),
     };
     let answer = context

@@ -1,18 +1,17 @@
 //! `mahnwerk debtor`.
 
 use mahnwerk_proto::registry::v1::{
-    Balance, BillingMethod, Debtor, DebtorKind, GetBalanceRequest, GetDebtorRequest, Item,
-    ItemKind, ListContactPointsRequest, ListItemsRequest, ListTimelineRequest, Relationship,
-    TimelineEntry,
+    Balance, Debtor, GetBalanceRequest, GetDebtorRequest, Item, ItemKind, ListContactPointsRequest,
+    ListItemsRequest, ListTimelineRequest, SetDeceasedRequest, TimelineEntry,
 };
 use serde_json::json;
 
 use super::Context;
 use crate::{
-    cli::DebtorArgs,
-    client::{Result, call},
-    json,
-    output::{count_text, date_text, facts, money_text, print_json, right, table},
+    cli::{DebtorArgs, facts::DeceasedArgs},
+    client::{Result, call, new_request_id},
+    json, names,
+    output::{count_text, date_text, facts, money_text, print_json, proto_date, right, table},
 };
 
 /// So many open invoices and changes are shown.
@@ -25,7 +24,7 @@ pub(super) async fn show(context: &Context, args: &DebtorArgs) -> Result<()> {
     let request = GetDebtorRequest {
         creditor_id: creditor_id.clone(),
         debtor_id: debtor_id.clone(),
-        at_least: args.at_least.clone(),
+        at_least: args.read.at_least.clone(),
     };
     let debtor = debtors
         .get_debtor(call(request))
@@ -95,6 +94,25 @@ pub(super) async fn show(context: &Context, args: &DebtorArgs) -> Result<()> {
     Ok(())
 }
 
+/// Marks a natural person as deceased, or lifts the mark.
+pub(super) async fn deceased(context: &Context, args: DeceasedArgs) -> Result<()> {
+    let request = SetDeceasedRequest {
+        request_id: new_request_id(),
+        creditor_id: args.creditor,
+        debtor_id: args.debtor,
+        deceased_since: args.since.map(proto_date),
+    };
+    let mut debtors = context.clients.debtors();
+    let answer = debtors.set_deceased(call(request)).await?.into_inner();
+    context.print_written(
+        ("debtor", "mahnwerk.registry.v1.Debtor"),
+        &answer.debtor.unwrap_or_default(),
+        &answer.consistency_token,
+        master_data,
+    );
+    Ok(())
+}
+
 fn master_data(debtor: &Debtor) -> comfy_table::Table {
     let hold = if debtor.credit_hold {
         format!("yes: {}", debtor.credit_hold_reason)
@@ -106,27 +124,18 @@ fn master_data(debtor: &Debtor) -> comfy_table::Table {
         ("Name", debtor.display_name.clone()),
         (
             "Kind",
-            word(
-                debtor.kind().as_str_name(),
-                DebtorKind::Unspecified.as_str_name(),
-            ),
+            names::word("mahnwerk.registry.v1.DebtorKind", debtor.kind),
         ),
         (
             "Relationship",
-            word(
-                debtor.relationship().as_str_name(),
-                Relationship::Unspecified.as_str_name(),
-            ),
+            names::word("mahnwerk.registry.v1.Relationship", debtor.relationship),
         ),
         ("Country", debtor.country.clone()),
         ("Language", debtor.language.clone()),
         ("Sector", debtor.sector.clone()),
         (
             "Billing",
-            word(
-                debtor.billing_method().as_str_name(),
-                BillingMethod::Unspecified.as_str_name(),
-            ),
+            names::word("mahnwerk.registry.v1.BillingMethod", debtor.billing_method),
         ),
         ("Customer since", date_text(debtor.customer_since.as_ref())),
         ("Credit hold", hold),
@@ -134,18 +143,8 @@ fn master_data(debtor: &Debtor) -> comfy_table::Table {
             "Insolvent since",
             date_text(debtor.insolvent_since.as_ref()),
         ),
+        ("Deceased since", date_text(debtor.deceased_since.as_ref())),
     ])
-}
-
-/// The name of a value without the prefix of its enum, in lower case; empty if unspecified.
-fn word(name: &str, unspecified: &str) -> String {
-    let prefix = unspecified.trim_end_matches("UNSPECIFIED");
-    let own = name.trim_start_matches(prefix).to_lowercase();
-    if own == "unspecified" {
-        String::new()
-    } else {
-        own.replace('_', " ")
-    }
 }
 
 fn balances(balances: &[Balance]) -> comfy_table::Table {
@@ -203,21 +202,4 @@ fn changes(timeline: &[TimelineEntry]) -> comfy_table::Table {
         ]);
     }
     shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn enum_values_are_shown_as_words() {
-        let shown = |method: BillingMethod| {
-            word(
-                method.as_str_name(),
-                BillingMethod::Unspecified.as_str_name(),
-            )
-        };
-        assert_eq!(shown(BillingMethod::EmailPdf), "email pdf");
-        assert_eq!(shown(BillingMethod::Unspecified), "");
-    }
 }

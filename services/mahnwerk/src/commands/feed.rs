@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Context;
 use crate::{
-    cli::{ParkedArgs, Service},
+    cli::{FeedCommand, ParkedArgs, ParkedCommand, Service},
     client::{Failure, Result, call, new_request_id},
     json,
     output::{count_text, facts, print_json, right, table},
@@ -18,8 +18,19 @@ use crate::{
 
 const PAGE: i32 = 1_000;
 
+/// Runs the command.
+pub(super) async fn run(context: &Context, command: FeedCommand) -> Result<()> {
+    match command {
+        FeedCommand::Status(args) => status(context, args.service).await,
+        FeedCommand::Reset(args) => reset(context, args.service).await,
+        FeedCommand::Parked(ParkedCommand::List(args)) => list_parked(context, args.service).await,
+        FeedCommand::Parked(ParkedCommand::Retry(args)) => retry_parked(context, args).await,
+        FeedCommand::Parked(ParkedCommand::Discard(args)) => discard_parked(context, args).await,
+    }
+}
+
 /// Shows the published feed and the consumed ones.
-pub(super) async fn status(context: &Context, service: Service) -> Result<()> {
+async fn status(context: &Context, service: Service) -> Result<()> {
     let mut admin = context.clients.feed_admin(service);
     let status = admin
         .get_feed_status(call(GetFeedStatusRequest {}))
@@ -110,7 +121,7 @@ fn consumed(partitions: &[ConsumedPartition]) -> comfy_table::Table {
 }
 
 /// Lists all parked debtors.
-pub(super) async fn list_parked(context: &Context, service: Service) -> Result<()> {
+async fn list_parked(context: &Context, service: Service) -> Result<()> {
     let mut admin = context.clients.feed_admin(service);
     let (mut parked, mut page_token) = (Vec::<Parked>::new(), String::new());
     loop {
@@ -165,7 +176,7 @@ pub(super) async fn list_parked(context: &Context, service: Service) -> Result<(
 }
 
 /// Applies the queued changes of a parked debtor again.
-pub(super) async fn retry_parked(context: &Context, args: ParkedArgs) -> Result<()> {
+async fn retry_parked(context: &Context, args: ParkedArgs) -> Result<()> {
     let request = RetryParkedRequest {
         request_id: new_request_id(),
         feed: args.feed,
@@ -178,7 +189,7 @@ pub(super) async fn retry_parked(context: &Context, args: ParkedArgs) -> Result<
 }
 
 /// Drops the change of a parked debtor that failed.
-pub(super) async fn discard_parked(context: &Context, args: ParkedArgs) -> Result<()> {
+async fn discard_parked(context: &Context, args: ParkedArgs) -> Result<()> {
     let request = DiscardParkedRequest {
         request_id: new_request_id(),
         feed: args.feed,
@@ -203,7 +214,7 @@ fn released(context: &Context, applied: i32, released: bool, error: &str) -> Res
 }
 
 /// Gives the published feed a new incarnation.
-pub(super) async fn reset(context: &Context, service: Service) -> Result<()> {
+async fn reset(context: &Context, service: Service) -> Result<()> {
     let mut admin = context.clients.feed_admin(service);
     let request = ResetFeedRequest {
         request_id: new_request_id(),

@@ -1,16 +1,29 @@
 //! One module for every group of commands.
 
+mod arrangement;
+mod contact;
 pub(crate) mod credit;
 mod debtor;
 mod feed;
+mod listing;
+mod notice;
+mod procedure;
+mod run;
+mod scheme;
+mod scheme_file;
 pub(crate) mod score;
+mod segment;
 pub(crate) mod watch;
+mod why;
+mod work;
+
+use std::path::Path;
 
 use clap::CommandFactory as _;
 
 use crate::{
-    cli::{Cli, Command, DebtorCommand, FeedCommand, Format, Global, ImportCommand, ParkedCommand},
-    client::{Clients, Result},
+    cli::{Cli, Command, DebtorCommand, Format, Global, ImportCommand},
+    client::{Clients, Failure, Result},
     demo, import, up,
 };
 
@@ -24,7 +37,7 @@ pub(crate) struct Context {
 impl Context {
     fn new(global: &Global) -> Result<Self> {
         Ok(Self {
-            clients: Clients::new(&global.registry, &global.scoring)?,
+            clients: Clients::new(&global.urls)?,
             language: global.language.clone(),
             json: global.output == Format::Json,
         })
@@ -42,22 +55,28 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Demo(args) => demo::run(&args).await,
         Command::Import(ImportCommand::Ledger(args)) => import::run(&context, &args).await,
         Command::Debtor(DebtorCommand::Show(args)) => debtor::show(&context, &args).await,
+        Command::Debtor(DebtorCommand::Deceased(args)) => debtor::deceased(&context, args).await,
         Command::Score(args) if args.explain || args.as_of.is_some() => {
             score::explain(&context, &args).await
         }
         Command::Score(args) => score::show(&context, &args).await,
         Command::CheckCredit(args) => credit::check(&context, &args).await,
-        Command::Feed(FeedCommand::Status(args)) => feed::status(&context, args.service).await,
-        Command::Feed(FeedCommand::Reset(args)) => feed::reset(&context, args.service).await,
-        Command::Feed(FeedCommand::Parked(ParkedCommand::List(args))) => {
-            feed::list_parked(&context, args.service).await
-        }
-        Command::Feed(FeedCommand::Parked(ParkedCommand::Retry(args))) => {
-            feed::retry_parked(&context, args).await
-        }
-        Command::Feed(FeedCommand::Parked(ParkedCommand::Discard(args))) => {
-            feed::discard_parked(&context, args).await
-        }
+        Command::Why(args) => why::run(&context, args).await,
+        Command::Segment(command) => segment::run(&context, command).await,
+        Command::Scheme(command) => scheme::run(&context, command).await,
+        Command::Procedure(command) => procedure::run(&context, command).await,
+        Command::Run(command) => run::run(&context, command).await,
+        Command::Notice(command) => notice::run(&context, command).await,
+        Command::Task(command) => work::task(&context, command).await,
+        Command::Pause(command) => work::pause(&context, command).await,
+        Command::Manual(args) => work::manual(&context, args).await,
+        Command::Dispatch(command) => work::dispatch(&context, command).await,
+        Command::Dispute(command) => arrangement::dispute(&context, command).await,
+        Command::Promise(command) => arrangement::promise(&context, command).await,
+        Command::Plan(command) => arrangement::plan(&context, command).await,
+        Command::Contact(command) => contact::run(&context, command).await,
+        Command::BankImport(args) => contact::bank_import(&context, args).await,
+        Command::Feed(command) => feed::run(&context, command).await,
         Command::Watch { service } => watch::run(&context, service).await,
         Command::Completions { shell } => {
             clap_complete::generate(
@@ -69,4 +88,15 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Reads a text file that an argument names.
+///
+/// # Errors
+/// If it cannot be read or is not UTF-8.
+fn read_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|source| Failure::File {
+        path: path.to_owned(),
+        source,
+    })
 }

@@ -18,7 +18,7 @@ pub(super) async fn show(context: &Context, args: &ScoreArgs) -> Result<()> {
     let request = GetScoreRequest {
         creditor_id: args.debtor.creditor.clone(),
         debtor_id: args.debtor.debtor.clone(),
-        at_least: args.debtor.at_least.clone(),
+        at_least: args.debtor.read.at_least.clone(),
         language: context.language.clone(),
     };
     let score = context
@@ -43,7 +43,7 @@ pub(super) async fn explain(context: &Context, args: &ScoreArgs) -> Result<()> {
         creditor_id: args.debtor.creditor.clone(),
         debtor_id: args.debtor.debtor.clone(),
         as_of: args.as_of.map(proto_date),
-        at_least: args.debtor.at_least.clone(),
+        at_least: args.debtor.read.at_least.clone(),
         language: context.language.clone(),
     };
     let answer = context

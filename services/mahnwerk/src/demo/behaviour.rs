@@ -10,6 +10,7 @@ use mahnwerk_proto::registry::v1::DebtorKind;
 use super::{
     calendar::{CALENDAR, Period, month_end, months_between, on_or_after, plus},
     dice::Dice,
+    ledger::Reminder,
     population::Debtor,
 };
 
@@ -195,6 +196,33 @@ impl Habits {
         on_or_after(day)
     }
 
+    /// What a debtor does about a reminder. `stopped`: it cannot pay any more.
+    ///
+    /// In so many of a thousand reminders of the first, second and each later level it pays within days; a call makes it
+    /// a hundred more. These figures are made up; the report states them.
+    pub(crate) fn answer(&self, reminder: &Reminder, stopped: bool, dice: &mut Dice) -> Answer {
+        let permille = PAYS_PERMILLE
+            .iter()
+            .find(|(payer, _)| *payer == self.payer)
+            .map_or([0; 3], |(_, permille)| *permille);
+        let [first, second, later] = permille;
+        let by_level = match reminder.level {
+            ..=1 => first,
+            2 => second,
+            _ => later,
+        };
+        let pays = by_level + if reminder.by_phone { 100 } else { 0 };
+        let throw = dice.between(0, 999);
+        let promises = PROMISES_PERMILLE + if reminder.by_phone { 150 } else { 0 };
+        match throw {
+            _ if stopped => Answer::Silence,
+            throw if throw < pays => Answer::Pays,
+            throw if throw < pays + promises => Answer::Promises,
+            throw if throw < pays + promises + DISPUTES_PERMILLE => Answer::Disputes,
+            _ => Answer::Silence,
+        }
+    }
+
     /// Whether a payment covers only a part.
     pub(crate) fn pays_a_part(&self, dice: &mut Dice) -> bool {
         dice.chance(match self.payer {
@@ -205,6 +233,34 @@ impl Habits {
         })
     }
 }
+
+/// What a debtor does about a reminder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Nothing that it had not planned.
+    Silence,
+    /// It pays within days.
+    Pays,
+    /// It promises to pay, and keeps its word more often than not.
+    Promises,
+    /// It disputes an invoice.
+    Disputes,
+}
+
+/// Of a thousand reminders of the first, second and each later level: after how many the debtor pays within days.
+pub(crate) const PAYS_PERMILLE: [(Payer, [i64; 3]); 7] = [
+    (Payer::Prompt, [600, 700, 800]),
+    (Payer::MonthEnd, [100, 200, 400]),
+    (Payer::Slow, [250, 350, 500]),
+    (Payer::Stalling, [80, 150, 350]),
+    (Payer::Deteriorating, [200, 300, 400]),
+    (Payer::Defaulting, [200, 250, 300]),
+    (Payer::Seasonal, [400, 500, 600]),
+];
+/// Of a thousand reminders: after how many it promises.
+pub(crate) const PROMISES_PERMILLE: i64 = 70;
+/// Of a thousand reminders: after how many it disputes an invoice.
+pub(crate) const DISPUTES_PERMILLE: i64 = 25;
 
 const ORGANISATIONS: [(i64, Payer); 7] = [
     (70, Payer::Prompt),

@@ -48,6 +48,11 @@ impl Period {
         before.month() != day.month()
     }
 
+    /// Whether it is the last business day of its month.
+    pub(crate) fn closes_month(&self, day: NaiveDate) -> bool {
+        on_or_after(plus(day, 1)).month() != day.month()
+    }
+
     /// The last calendar day of every month of the period.
     pub(crate) fn month_ends(&self) -> Vec<NaiveDate> {
         let mut ends = Vec::new();

@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 use mahnwerk_proto::{
+    dunning::v1::{GetNoticeRequest, Notice, NoticeChannel, NoticeState, Task},
     registry::v1::{
         Balance, Debtor, GetPortfolioBalanceRequest, Item, ItemKind, ListDebtorsRequest,
         ListItemsRequest,
@@ -12,7 +13,10 @@ use mahnwerk_proto::{
 use super::{
     CREDITOR,
     drive::{self, Driven},
+    effect::{Effect, effect},
     ledger::Story,
+    remind,
+    segments::{self, Movements},
 };
 use crate::{
     client::{Clients, Result, call},
@@ -34,13 +38,28 @@ pub(crate) struct Facts {
     pub(crate) month_ends: Vec<(NaiveDate, Vec<Balance>)>,
     /// Current scores, in the order of the debtors.
     pub(crate) scores: Vec<Score>,
+    /// Who moved between treatment segments.
+    pub(crate) movements: Movements,
+    /// Open tasks, the most urgent first.
+    pub(crate) tasks: Vec<Task>,
+    /// A notice with its text for each language.
+    pub(crate) letters: Vec<Notice>,
+    /// How the debtors paid.
+    pub(crate) with_reminders: Effect,
+    /// How they would have paid if nobody had reminded them.
+    pub(crate) without_reminders: Effect,
 }
 
 /// Collects everything that the report is about, as of the last write.
 ///
 /// # Errors
 /// If a service refuses.
-pub(crate) async fn collect(story: &Story, driven: &Driven, clients: &Clients) -> Result<Facts> {
+pub(crate) async fn collect(
+    story: &Story,
+    undisturbed: &Story,
+    driven: &Driven,
+    clients: &Clients,
+) -> Result<Facts> {
     let debtors = debtors(clients).await?;
     let ids: Vec<String> = debtors
         .iter()
@@ -55,8 +74,36 @@ pub(crate) async fn collect(story: &Story, driven: &Driven, clients: &Clients) -
         balances: balances(clients, story.period.last()).await?,
         month_ends,
         scores: drive::scores(clients, &ids, &driven.consistency_token).await?,
+        movements: segments::movements(clients, &ids).await?,
+        tasks: remind::tasks(clients).await?,
+        letters: letters(clients, &driven.dunned.notices).await?,
+        with_reminders: effect(story),
+        without_reminders: effect(undisturbed),
         debtors,
     })
+}
+
+/// The latest e-mail of the highest level in each language, with its text.
+async fn letters(clients: &Clients, notices: &[Notice]) -> Result<Vec<Notice>> {
+    let mut letters = Vec::new();
+    for language in ["de", "nl", "en"] {
+        let emails = notices.iter().filter(|it| {
+            it.language == language
+                && it.channel() == NoticeChannel::Email
+                && it.state() == NoticeState::Sent
+        });
+        let Some(chosen) = emails.max_by_key(|it| it.level) else {
+            continue;
+        };
+        let request = GetNoticeRequest {
+            creditor_id: CREDITOR.to_owned(),
+            notice_id: chosen.notice_id.clone(),
+            at_least: String::new(),
+        };
+        let answer = clients.runs().get_notice(call(request)).await?;
+        letters.extend(answer.into_inner().notice);
+    }
+    Ok(letters)
 }
 
 async fn debtors(clients: &Clients) -> Result<Vec<Debtor>> {

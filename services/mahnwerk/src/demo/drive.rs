@@ -9,17 +9,19 @@ use mahnwerk_proto::{
     common::v1::Money,
     registry::v1::{
         Allocation, BusinessDayMode, Channel, ContactPoint, ContactState, CreateCreditorRequest,
-        CreditNoteRow, Creditor, Debtor, FxRate, ImportRow, Item, ItemKind, OpenBusinessDayRequest,
-        PaymentRow, Relationship, ReverseItemRequest, SetCreditHoldRequest, SetFxRateRequest,
-        SetInsolvencyRequest, WriteOffInvoiceRequest, import_row::Record,
+        CreditNoteRow, Creditor, Debtor, FxRate, ImportRow, Item, OpenBusinessDayRequest,
+        PaymentRow, Relationship, SetFxRateRequest, import_row::Record,
     },
     scoring::v1::{BatchGetScoresRequest, Score},
 };
 
 use super::{
     CREDITOR,
-    ledger::{DISCOUNT_BPS, Dated, Event, Story, eve, rates},
+    calls::single_call,
+    ledger::{DISCOUNT_BPS, Dated, Event, Story, World, eve, rates},
     population,
+    remind::Dunned,
+    segments::{self, MonthEnd},
 };
 use crate::{
     client::{Clients, Failure, Result, call, once_arrived},
@@ -43,52 +45,65 @@ pub(crate) struct Driven {
     pub(crate) imported: u64,
     /// Single calls made.
     pub(crate) calls: u64,
+    /// The dunning.
+    pub(crate) dunned: Dunned,
+    /// Treatment segments at the end of every month.
+    pub(crate) segments: Vec<MonthEnd>,
 }
 
-/// Plays the whole story.
+/// Lives through the whole period; answers what happened and what came of it.
 ///
 /// # Errors
 /// If a service refuses anything: the story is always right.
 pub(crate) async fn drive(
-    story: &Story,
+    mut world: World,
     seed: u64,
     clients: &Clients,
     bar: &ProgressBar,
-) -> Result<Driven> {
+) -> Result<(Story, Driven)> {
+    let debtors = world.debtors();
+    let days = world.period.days.clone();
     let mut driver = Driver {
-        story,
+        debtors: &debtors,
         clients,
         driven: Driven::default(),
         row_number: 0,
     };
     driver.create_creditor().await?;
-    driver.open(eve(&story.period)).await?;
+    driver.open(eve(&world.period)).await?;
+    driver.driven.dunned = Dunned::begin(clients, &driver.driven.consistency_token).await?;
     let mut import = Import::open(clients, CREDITOR, "story").await?;
-    let mut left = story.events.as_slice();
-    for day in story.period.days.iter().copied() {
+    let mut told = Vec::new();
+    for day in days.iter().copied() {
         driver.open(day).await?;
-        if story.period.opens_month(day) {
+        if world.period.opens_month(day) {
             driver.set_rates(seed, day).await?;
         }
-        if day == story.period.cut {
+        if day == world.period.cut {
             bar.set_message("(waiting for the scores)");
             driver.driven.predicted = driver.scores(day).await?;
             bar.set_message("");
         }
-        let today = left.partition_point(|dated| dated.date <= day);
-        let (events, later) = left.split_at(today);
-        left = later;
+        let events = world.live(day);
         let calls = events.partition_point(|dated| dated.event.is_importable());
         let (rows, calls) = events.split_at(calls);
         driver.import(&mut import, rows).await?;
         driver.call(calls).await?;
+        told.extend(events);
+        driver.after_hours(&mut world, day).await?;
         bar.inc(1);
     }
-    Ok(driver.driven)
+    let driven = driver.driven;
+    let story = Story {
+        period: world.period,
+        debtors,
+        events: told,
+    };
+    Ok((story, driven))
 }
 
 struct Driver<'a> {
-    story: &'a Story,
+    debtors: &'a [population::Debtor],
     clients: &'a Clients,
     driven: Driven,
     row_number: i64,
@@ -158,7 +173,6 @@ impl Driver<'_> {
     /// The current scores of all debtors registered before the day, containing everything written so far.
     async fn scores(&self, day: NaiveDate) -> Result<Vec<Score>> {
         let ids: Vec<String> = self
-            .story
             .debtors
             .iter()
             .filter(|debtor| debtor.joins_on < day)
@@ -167,14 +181,24 @@ impl Driver<'_> {
         scores(self.clients, &ids, &self.driven.consistency_token).await
     }
 
+    /// When the day's work is done: reminders, and at the end of a month a look at the segments.
+    async fn after_hours(&mut self, world: &mut World, day: NaiveDate) -> Result<()> {
+        let token = self.driven.consistency_token.clone();
+        self.driven
+            .dunned
+            .day(self.clients, world, day, &token)
+            .await?;
+        if world.period.closes_month(day) {
+            let sizes = segments::sizes(self.clients, day, &token).await?;
+            self.driven.segments.push(sizes);
+        }
+        Ok(())
+    }
+
     async fn import(&mut self, import: &mut Import, events: &[Dated]) -> Result<()> {
         let mut rows = Vec::new();
         for dated in events {
-            let debtor = self
-                .story
-                .debtors
-                .get(dated.debtor)
-                .ok_or_else(unknown_debtor)?;
+            let debtor = self.debtors.get(dated.debtor).ok_or_else(unknown_debtor)?;
             for record in records(debtor, dated) {
                 self.row_number += 1;
                 rows.push(ImportRow {
@@ -207,11 +231,7 @@ impl Driver<'_> {
     /// The rest of a day, one call after the other: then the last token contains all of them.
     async fn call(&mut self, events: &[Dated]) -> Result<()> {
         for dated in events {
-            let debtor = self
-                .story
-                .debtors
-                .get(dated.debtor)
-                .ok_or_else(unknown_debtor)?;
+            let debtor = self.debtors.get(dated.debtor).ok_or_else(unknown_debtor)?;
             self.driven.consistency_token = single_call(self.clients, &debtor.id, dated).await?;
             self.driven.calls += 1;
         }
@@ -316,9 +336,13 @@ fn records(debtor: &population::Debtor, dated: &Dated) -> Vec<Record> {
                 allocations: allocations.collect(),
             })]
         }
-        Event::Returned { .. } | Event::WrittenOff { .. } | Event::Hold(_) | Event::Insolvent => {
-            Vec::new()
-        }
+        Event::Returned { .. }
+        | Event::WrittenOff { .. }
+        | Event::Hold(_)
+        | Event::Insolvent
+        | Event::Promised { .. }
+        | Event::Disputed { .. }
+        | Event::Decided { .. } => Vec::new(),
     }
 }
 
@@ -355,78 +379,4 @@ fn registration(debtor: &population::Debtor) -> Vec<Record> {
         contact("office", Channel::Email, &debtor.email),
         contact("post", Channel::Post, &debtor.address),
     ]
-}
-
-/// Makes the call of an event that is not imported; answers with its consistency token.
-async fn single_call(clients: &Clients, debtor_id: &str, dated: &Dated) -> Result<String> {
-    let (creditor_id, debtor_id) = (CREDITOR.to_owned(), debtor_id.to_owned());
-    let token = match &dated.event {
-        Event::Returned { payment } => {
-            let request = ReverseItemRequest {
-                request_id: format!("return-{payment}"),
-                creditor_id,
-                kind: ItemKind::Payment.into(),
-                item_id: payment.clone(),
-                value_date: None,
-            };
-            clients
-                .accounts()
-                .reverse_item(call(request))
-                .await?
-                .into_inner()
-                .consistency_token
-        }
-        Event::WrittenOff { invoice } => {
-            let request = WriteOffInvoiceRequest {
-                request_id: format!("write-off-{invoice}"),
-                creditor_id,
-                invoice_id: invoice.clone(),
-                amount: None,
-            };
-            clients
-                .accounts()
-                .write_off_invoice(call(request))
-                .await?
-                .into_inner()
-                .consistency_token
-        }
-        Event::Hold(hold) => {
-            let request = SetCreditHoldRequest {
-                request_id: format!("hold-{debtor_id}-{}", dated.date),
-                creditor_id,
-                debtor_id,
-                credit_hold: *hold,
-                reason: if *hold {
-                    "invoices overdue by more than 70 days".to_owned()
-                } else {
-                    String::new()
-                },
-            };
-            clients
-                .debtors()
-                .set_credit_hold(call(request))
-                .await?
-                .into_inner()
-                .consistency_token
-        }
-        Event::Insolvent => {
-            let request = SetInsolvencyRequest {
-                request_id: format!("insolvency-{debtor_id}"),
-                creditor_id,
-                debtor_id,
-                insolvent_since: Some(proto_date(dated.date)),
-            };
-            clients
-                .debtors()
-                .set_insolvency(call(request))
-                .await?
-                .into_inner()
-                .consistency_token
-        }
-        Event::Registered
-        | Event::Invoice(_)
-        | Event::CreditNote { .. }
-        | Event::Payment { .. } => String::new(),
-    };
-    Ok(token)
 }

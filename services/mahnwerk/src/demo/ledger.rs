@@ -1,12 +1,13 @@
-//! What happens in the demo, day by day: every debtor is played through on its own, then all are put together.
+//! What happens in the demo, day by day: every debtor lives on its own, and reacts to the reminders it gets.
 
 use chrono::NaiveDate;
-use mahnwerk_proto::registry::v1::DebtorKind;
+use mahnwerk_proto::registry::v1::DisputeState;
 
 use super::{
-    behaviour::{Habits, Payer},
-    calendar::{CALENDAR, Period, on_or_after, plus},
+    behaviour::Habits,
+    calendar::{CALENDAR, Period, plus},
     dice::Dice,
+    life::Life,
     population::{self, Debtor},
 };
 
@@ -33,6 +34,16 @@ pub(crate) enum Event {
     Hold(bool),
     /// Insolvency proceedings are opened.
     Insolvent,
+    /// The debtor promises to pay invoices by a day.
+    Promised {
+        id: String,
+        invoices: Vec<String>,
+        by: NaiveDate,
+    },
+    /// The debtor disputes an invoice.
+    Disputed { id: String, invoice: String },
+    /// A dispute is decided.
+    Decided { id: String, outcome: DisputeState },
 }
 
 /// An invoice as issued. Amounts are minor units of the debtor's currency.
@@ -61,7 +72,7 @@ pub(crate) struct Dated {
     pub(crate) event: Event,
 }
 
-/// All that happens.
+/// All that happened.
 #[derive(Debug)]
 pub(crate) struct Story {
     pub(crate) period: Period,
@@ -70,44 +81,88 @@ pub(crate) struct Story {
     pub(crate) events: Vec<Dated>,
 }
 
+/// A notice that reaches a debtor.
+#[derive(Clone, Debug)]
+pub(crate) struct Reminder {
+    pub(crate) level: i32,
+    pub(crate) by_phone: bool,
+    pub(crate) invoices: Vec<String>,
+}
+
+/// The debtors while they live.
+pub(crate) struct World {
+    pub(crate) period: Period,
+    lives: Vec<Life>,
+}
+
 /// Discount for payment within 10 days, in hundredths of a percent.
 pub(crate) const DISCOUNT_BPS: i32 = 200;
-const DISCOUNT_DAYS: i64 = 10;
-/// Deliveries stop when the oldest invoice is overdue by more.
-const HOLD_AFTER_DAYS: i64 = 70;
-/// Invoices overdue by more are given up, if their debtor has stopped paying.
-const WRITE_OFF_AFTER_DAYS: i64 = 150;
-/// From the last payment of a debtor that fails to its insolvency.
-const INSOLVENT_AFTER_DAYS: i64 = 75;
-
-impl Story {
-    /// Plays a number of debtors through the months before 2026-01-01. The same arguments give the same story.
+impl World {
+    /// Debtors to be lived through the months before 2026-01-01. The same arguments make the same debtors.
     pub(crate) fn new(seed: u64, debtors: usize, months: u32) -> Self {
         let period = Period::new(months);
-        let mut story = Self {
-            period,
-            debtors: Vec::with_capacity(debtors),
-            events: Vec::new(),
-        };
-        for index in 0..debtors {
+        let life = |index| {
             let stream = u64::try_from(index).unwrap_or(u64::MAX);
             let mut dice = Dice::new(seed, stream);
-            let debtor = population::debtor(index, &mut dice, &story.period);
-            let habits = Habits::of(&debtor, &mut dice, &story.period);
-            let events = Play::new(&debtor, &habits, &mut dice, &story.period).run();
-            story.debtors.push(debtor);
-            story
-                .events
-                .extend(events.into_iter().map(|(date, event)| Dated {
-                    date,
-                    debtor: index,
-                    event,
-                }));
+            let debtor = population::debtor(index, &mut dice, &period);
+            let habits = Habits::of(&debtor, &mut dice, &period);
+            Life::new(debtor, habits, seed, stream)
+        };
+        Self {
+            lives: (0..debtors).map(life).collect(),
+            period,
         }
-        story
-            .events
-            .sort_by_key(|dated| (dated.date, !dated.event.is_importable(), dated.debtor));
-        story
+    }
+
+    /// What happens on a business day; days come in order. First what can be imported, in the order of debtors.
+    pub(crate) fn live(&mut self, day: NaiveDate) -> Vec<Dated> {
+        let mut events = Vec::new();
+        for (debtor, life) in self.lives.iter_mut().enumerate() {
+            let today = life.live(day, &self.period);
+            events.extend(today.into_iter().map(|event| Dated {
+                date: day,
+                debtor,
+                event,
+            }));
+        }
+        events.sort_by_key(|dated| (!dated.event.is_importable(), dated.debtor));
+        events
+    }
+
+    /// A debtor gets a reminder, and reacts to it on later days.
+    pub(crate) fn remind(&mut self, debtor_id: &str, day: NaiveDate, reminder: &Reminder) {
+        if let Some(index) = population::index_of(debtor_id)
+            && let Some(life) = self.lives.get_mut(index)
+        {
+            life.react(day, reminder);
+        }
+    }
+
+    /// Whether the debtor's e-mail address does not exist.
+    pub(crate) fn mail_bounces(&self, debtor_id: &str) -> bool {
+        let life = population::index_of(debtor_id).and_then(|index| self.lives.get(index));
+        life.is_some_and(|life| life.debtor().email_bounces)
+    }
+
+    /// The debtors.
+    pub(crate) fn debtors(&self) -> Vec<Debtor> {
+        self.lives
+            .iter()
+            .map(|life| life.debtor().clone())
+            .collect()
+    }
+}
+
+impl Story {
+    /// What happens when nobody is reminded.
+    pub(crate) fn undisturbed(seed: u64, debtors: usize, months: u32) -> Self {
+        let mut world = World::new(seed, debtors, months);
+        let days = world.period.days.clone();
+        Self {
+            events: days.into_iter().flat_map(|day| world.live(day)).collect(),
+            debtors: world.debtors(),
+            period: world.period,
+        }
     }
 }
 
@@ -118,277 +173,6 @@ impl Event {
             self,
             Self::Registered | Self::Invoice(_) | Self::CreditNote { .. } | Self::Payment { .. }
         )
-    }
-}
-
-/// An invoice while it is played.
-struct Open {
-    id: String,
-    amount: i64,
-    open: i64,
-    due: NaiveDate,
-    discount_until: Option<NaiveDate>,
-    /// `None`: never.
-    pay_on: Option<NaiveDate>,
-    credit_on: Option<NaiveDate>,
-}
-
-/// A direct debit that the bank will take back.
-struct Bounce {
-    on: NaiveDate,
-    payment: String,
-    invoice: String,
-    amount: i64,
-}
-
-/// One debtor being played.
-struct Play<'a> {
-    debtor: &'a Debtor,
-    habits: &'a Habits,
-    dice: &'a mut Dice,
-    period: &'a Period,
-    open: Vec<Open>,
-    bounces: Vec<Bounce>,
-    invoices: u32,
-    payments: u32,
-    held: bool,
-    insolvent: bool,
-    events: Vec<(NaiveDate, Event)>,
-}
-
-impl<'a> Play<'a> {
-    fn new(debtor: &'a Debtor, habits: &'a Habits, dice: &'a mut Dice, period: &'a Period) -> Self {
-        Self {
-            debtor,
-            habits,
-            dice,
-            period,
-            open: Vec::new(),
-            bounces: Vec::new(),
-            invoices: 0,
-            payments: 0,
-            held: false,
-            insolvent: false,
-            events: Vec::new(),
-        }
-    }
-
-    fn run(mut self) -> Vec<(NaiveDate, Event)> {
-        let period = self.period;
-        for day in period
-            .days
-            .iter()
-            .copied()
-            .filter(|day| *day >= self.debtor.joins_on)
-        {
-            if day == self.debtor.joins_on {
-                self.events.push((day, Event::Registered));
-            }
-            if self.debtor.prospect {
-                break;
-            }
-            if !self.held && !self.insolvent && self.habits.buys(day, self.dice) {
-                self.issue(day);
-            }
-            self.credit(day);
-            self.pay(day);
-            self.take_back(day);
-            self.fail(day);
-            if period.opens_month(day) {
-                self.review(day);
-            }
-            self.open.retain(|invoice| invoice.open > 0);
-        }
-        self.events
-    }
-
-    fn issue(&mut self, day: NaiveDate) {
-        self.invoices += 1;
-        let id = format!("{}-{:04}", self.debtor.id.replace("D-", "R"), self.invoices);
-        let amount = self.habits.amount(self.dice);
-        let discount_until = self.habits.discount.then(|| plus(day, DISCOUNT_DAYS));
-        let credited = self.dice.chance(25);
-        let credit_on = credited.then(|| on_or_after(plus(day, self.dice.between(3, 12))));
-        let due = plus(day, self.habits.terms);
-        self.open.push(Open {
-            pay_on: self.habits.plan(day, discount_until.is_some(), self.dice),
-            id: id.clone(),
-            amount,
-            open: amount,
-            due,
-            discount_until,
-            credit_on,
-        });
-        self.events.push((
-            day,
-            Event::Invoice(Invoice {
-                id,
-                amount,
-                due,
-                discount_until,
-            }),
-        ));
-    }
-
-    /// Goods sent back or prices put right; one in six is credited in full.
-    fn credit(&mut self, day: NaiveDate) {
-        for invoice in &mut self.open {
-            if invoice.credit_on != Some(day) || invoice.open < invoice.amount {
-                continue;
-            }
-            let percent = if self.dice.chance(167) {
-                100
-            } else {
-                self.dice.between(5, 30)
-            };
-            let amount = (invoice.amount * percent / 100).max(1);
-            invoice.open -= amount;
-            let event = Event::CreditNote {
-                id: format!("G{}", invoice.id.trim_start_matches('R')),
-                invoice: invoice.id.clone(),
-                amount,
-            };
-            self.events.push((day, event));
-        }
-    }
-
-    fn pay(&mut self, day: NaiveDate) {
-        if self.insolvent {
-            return;
-        }
-        let mut parts = Vec::new();
-        for invoice in &mut self.open {
-            if invoice.open == 0 || invoice.pay_on.is_none_or(|planned| planned > day) {
-                continue;
-            }
-            let untouched = invoice.open == invoice.amount;
-            if untouched && self.habits.pays_a_part(self.dice) {
-                let amount = (invoice.open * self.dice.between(30, 70) / 100).max(1);
-                invoice.open -= amount;
-                invoice.pay_on = Some(on_or_after(plus(day, self.dice.between(14, 40))));
-                parts.push(Part {
-                    invoice: invoice.id.clone(),
-                    amount,
-                    discount: 0,
-                });
-                continue;
-            }
-            let in_time = untouched && invoice.discount_until.is_some_and(|until| day <= until);
-            let discount = if in_time {
-                invoice.open * i64::from(DISCOUNT_BPS) / 10_000
-            } else {
-                0
-            };
-            parts.push(Part {
-                invoice: invoice.id.clone(),
-                amount: invoice.open - discount,
-                discount,
-            });
-            invoice.open = 0;
-        }
-        if self.habits.bulk && !parts.is_empty() {
-            return self.post(day, parts);
-        }
-        for part in parts {
-            self.post(day, vec![part]);
-        }
-    }
-
-    fn post(&mut self, day: NaiveDate, parts: Vec<Part>) {
-        self.payments += 1;
-        let id = format!("{}-{:04}", self.debtor.id.replace("D-", "P"), self.payments);
-        if let [part] = parts.as_slice()
-            && self.debtor.kind == DebtorKind::Person
-            && part.discount == 0
-            && self.dice.chance(30)
-        {
-            let on = on_or_after(plus(day, self.dice.between(2, 6)));
-            let (invoice, amount) = (part.invoice.clone(), part.amount);
-            self.bounces.push(Bounce {
-                on,
-                payment: id.clone(),
-                invoice,
-                amount,
-            });
-        }
-        self.events.push((day, Event::Payment { id, parts }));
-    }
-
-    /// Returned direct debits open their invoices again; these are paid some weeks later.
-    fn take_back(&mut self, day: NaiveDate) {
-        let (returned, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.bounces)
-            .into_iter()
-            .partition(|bounce| bounce.on == day);
-        self.bounces = waiting;
-        for bounce in returned {
-            let again = on_or_after(plus(day, self.dice.between(8, 30)));
-            match self
-                .open
-                .iter_mut()
-                .find(|invoice| invoice.id == bounce.invoice)
-            {
-                Some(invoice) => {
-                    invoice.open += bounce.amount;
-                    invoice.pay_on = Some(again);
-                }
-                None => self.open.push(Open {
-                    id: bounce.invoice,
-                    // Nothing that looks at the full amount happens to it any more.
-                    amount: bounce.amount,
-                    open: bounce.amount,
-                    due: day,
-                    discount_until: None,
-                    pay_on: Some(again),
-                    credit_on: None,
-                }),
-            }
-            self.events.push((
-                day,
-                Event::Returned {
-                    payment: bounce.payment,
-                },
-            ));
-        }
-    }
-
-    fn fail(&mut self, day: NaiveDate) {
-        let fails = self.habits.payer == Payer::Defaulting && self.habits.fails;
-        let over = day >= plus(self.habits.turn, INSOLVENT_AFTER_DAYS);
-        if fails && over && !self.insolvent {
-            self.insolvent = true;
-            self.events.push((day, Event::Insolvent));
-        }
-    }
-
-    /// The credit manager looks at the account once a month.
-    fn review(&mut self, day: NaiveDate) {
-        let stopped = self.habits.payer == Payer::Defaulting && day > self.habits.turn;
-        for invoice in &mut self.open {
-            let overdue = (day - invoice.due).num_days();
-            if stopped && overdue > WRITE_OFF_AFTER_DAYS && invoice.open > 0 {
-                invoice.open = 0;
-                self.events.push((
-                    day,
-                    Event::WrittenOff {
-                        invoice: invoice.id.clone(),
-                    },
-                ));
-            }
-        }
-        let oldest = self
-            .open
-            .iter()
-            .filter(|it| it.open > 0)
-            .map(|it| (day - it.due).num_days())
-            .max();
-        let overdue = oldest.unwrap_or(0);
-        if !self.held && overdue > HOLD_AFTER_DAYS {
-            self.held = true;
-            self.events.push((day, Event::Hold(true)));
-        } else if self.held && overdue <= 0 && !stopped {
-            self.held = false;
-            self.events.push((day, Event::Hold(false)));
-        }
     }
 }
 

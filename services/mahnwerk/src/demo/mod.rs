@@ -1,18 +1,24 @@
 //! `mahnwerk demo`: a portfolio is made up, played through the public APIs day by day, and reported on.
 //!
-//! [`population`], [`behaviour`] and [`ledger`] make up what happens, without any service; [`drive`] tells it to the
+//! [`population`], [`behaviour`], [`life`] and [`ledger`] make up what happens, without any service; [`drive`] tells it to the
 //! services; [`collect`] asks them what they know at the end; [`statistics`] and [`report`] put it into figures.
 
 mod behaviour;
 mod calendar;
+mod calls;
 mod collect;
 mod dice;
 mod drive;
+mod effect;
 mod examples;
 mod ledger;
+mod life;
 mod page;
 mod population;
+mod remind;
 mod report;
+mod report_dunning;
+mod segments;
 mod statistics;
 mod traffic;
 
@@ -31,7 +37,7 @@ use crate::{
     client::{Failure, Result},
     services::{Ports, Services},
 };
-use ledger::Story;
+use ledger::{Story, World};
 
 /// The creditor of the demo.
 pub(crate) const CREDITOR: &str = "demo";
@@ -77,14 +83,15 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<()> {
 async fn play(args: &DemoArgs, services: &Services) -> Result<String> {
     let started = Instant::now();
     let debtors = usize::try_from(args.debtors).unwrap_or(usize::MAX);
-    let story = Story::new(args.seed, debtors, args.months);
+    let world = World::new(args.seed, debtors, args.months);
     let clients = services.clients()?;
-    let bar = progress_bar(story.period.days.len());
+    let bar = progress_bar(world.period.days.len());
     let traffic = traffic::Counters::start(&clients).await?;
-    let driven = drive::drive(&story, args.seed, &clients, &bar).await?;
+    let (story, driven) = drive::drive(world, args.seed, &clients, &bar).await?;
     bar.set_message("reading the results");
     let driving_took = started.elapsed();
-    let facts = collect::collect(&story, &driven, &clients).await?;
+    let undisturbed = Story::undisturbed(args.seed, debtors, args.months);
+    let facts = collect::collect(&story, &undisturbed, &driven, &clients).await?;
     let examples = examples::choose(&story, &facts, &clients, &driven.consistency_token).await?;
     let counts = traffic.stop();
     bar.finish_and_clear();

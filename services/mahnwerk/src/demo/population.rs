@@ -28,6 +28,8 @@ pub(crate) struct Debtor {
     /// The business day on which the debtor is registered.
     pub(crate) joins_on: NaiveDate,
     pub(crate) email: String,
+    /// Whether that address does not exist.
+    pub(crate) email_bounces: bool,
     pub(crate) address: String,
 }
 
@@ -190,6 +192,12 @@ enum Share {
     Prospect,
 }
 
+/// The number of the debtor with this id, from 0.
+pub(crate) fn index_of(debtor_id: &str) -> Option<usize> {
+    let number: usize = debtor_id.strip_prefix("D-")?.parse().ok()?;
+    number.checked_sub(1)
+}
+
 /// The debtor with this number, from 0; the dice are its own.
 pub(crate) fn debtor(index: usize, dice: &mut Dice, period: &Period) -> Debtor {
     let shares = [
@@ -233,6 +241,7 @@ pub(crate) fn debtor(index: usize, dice: &mut Dice, period: &Period) -> Debtor {
         sector,
         customer_since: (!prospect).then(|| plus(joins_on, -known_before)),
         joins_on,
+        email_bounces: index % 67 == 66,
         email: format!("rechnung-{}@debtor.example", index + 1),
         address: format!(
             "{name}\n{} {}\n{}",

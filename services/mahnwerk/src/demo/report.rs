@@ -16,6 +16,7 @@ use super::{
     examples::Example,
     ledger::{Event, Story},
     page::Page,
+    report_dunning::{self, Reminders},
     statistics::{self, BAD_DAYS, Check, ClassOutcome, Outcome},
     traffic::Counts,
 };
@@ -80,10 +81,22 @@ pub(crate) fn text(
     for example in examples {
         one_example(&mut page, example);
     }
+    report_dunning::write(&mut page, &reminders(driven, facts));
     what_was_done(&mut page, story, driven);
     how_to_go_on(&mut page, args, examples);
     this_machine(&mut page, driven, machine);
     page.text
+}
+
+fn reminders<'a>(driven: &'a Driven, facts: &'a Facts) -> Reminders<'a> {
+    Reminders {
+        segments: &driven.segments,
+        movements: &facts.movements,
+        dunned: &driven.dunned,
+        tasks: &facts.tasks,
+        letters: &facts.letters,
+        effects: (&facts.with_reminders, &facts.without_reminders),
+    }
 }
 
 fn portfolio(page: &mut Page, facts: &Facts) {
@@ -386,6 +399,11 @@ fn what_was_done(page: &mut Page, story: &Story, driven: &Driven) {
             count(|it| matches!(it, Event::Hold(true))),
         ),
         ("insolvencies", count(|it| matches!(it, Event::Insolvent))),
+        (
+            "promises to pay",
+            count(|it| matches!(it, Event::Promised { .. })),
+        ),
+        ("disputes", count(|it| matches!(it, Event::Disputed { .. }))),
     ];
     for (what, times) in done {
         page.row(what, 34, &[times], 10);
@@ -410,7 +428,10 @@ fn how_to_go_on(page: &mut Page, args: &DemoArgs, examples: &[Example]) {
     page.line(&format!(
         "  mahnwerk check-credit {CREDITOR} {debtor} --amount 120.00 --currency EUR --order A-1"
     ));
-    page.line("  mahnwerk feed status --service scoring");
+    page.line(&format!("  mahnwerk segment show {CREDITOR} {debtor}"));
+    page.line(&format!("  mahnwerk why {CREDITOR} {debtor}"));
+    page.line(&format!("  mahnwerk run list {CREDITOR}"));
+    page.line("  mahnwerk feed status --service dunning");
 }
 
 fn this_machine(page: &mut Page, driven: &Driven, machine: &Machine) {
@@ -447,10 +468,10 @@ mod tests {
     #[test]
     fn no_line_of_the_fixed_tables_is_too_wide() {
         let mut page = Page::default();
-        ageing(&mut page, &Story::new(1, 20, 9), &[]);
+        ageing(&mut page, &Story::undisturbed(1, 20, 9), &[]);
         scores(
             &mut page,
-            &Story::new(1, 20, 9),
+            &Story::undisturbed(1, 20, 9),
             &[],
             &statistics::check(&[], &[], chrono::NaiveDate::MIN, chrono::NaiveDate::MIN),
         );

@@ -31,7 +31,7 @@ impl Counters {
     pub(crate) async fn start(clients: &Clients) -> Result<Self> {
         let counts = Arc::new(Mutex::new(Counts::new()));
         let mut readers = Vec::new();
-        for service in [Service::Registry, Service::Scoring] {
+        for service in [Service::Registry, Service::Scoring, Service::Segmentation] {
             let status = clients
                 .feed_admin(service)
                 .get_feed_status(call(GetFeedStatusRequest {}))

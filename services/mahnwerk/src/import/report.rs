@@ -133,6 +133,7 @@ impl Report {
             ("Debtors", count(self.debtors)),
             ("Records posted", count_text(self.records_posted)),
             ("Records posted before", count_text(self.records_skipped)),
+            ("Consistency token", self.consistency_token.clone()),
         ]);
         say!("{shown}");
         if !self.notes.is_empty() {

@@ -1,0 +1,248 @@
+//! The dunning of the demo: once a week a run is proposed, released and sent, and the calls that are due are made.
+
+use std::time::Duration;
+
+use chrono::{Datelike as _, NaiveDate};
+use mahnwerk_proto::dunning::v1::{
+    CompleteTaskRequest, DeliveryOutcome, GetRunRequest, ListNoticesRequest, ListTasksRequest,
+    Notice, NoticeChannel, NoticeState, ProposeRunRequest, ReasonCount, ReleaseRunRequest,
+    ReportDeliveryRequest, Run, RunState, SetDispatchRequest, Task, TaskKind, TaskOutcome,
+};
+use tonic::Status;
+
+use super::{
+    CREDITOR,
+    ledger::{Reminder, World},
+};
+use crate::{
+    client::{Clients, Failure, Result, call, once_arrived},
+    output::calendar_date,
+};
+
+/// Rows asked for at once.
+const PAGE: i32 = 1_000;
+/// How often a run is looked at while it works.
+const LOOK: Duration = Duration::from_millis(3);
+/// After so many looks a run has failed.
+const PATIENCE: usize = 40_000;
+
+/// What the dunning did.
+#[derive(Debug, Default)]
+pub(crate) struct Dunned {
+    /// Every notice of every run, in order.
+    pub(crate) notices: Vec<Notice>,
+    /// Calls made.
+    pub(crate) calls: u64,
+    /// Open items by reason, in the last run.
+    pub(crate) reasons: Vec<ReasonCount>,
+    /// Runs.
+    pub(crate) runs: u64,
+    /// Business date of the week's run.
+    last_week: Option<(i32, u32)>,
+}
+
+impl Dunned {
+    /// Lets notices be sent.
+    ///
+    /// # Errors
+    /// If dunning refuses, or does not know the creditor in time.
+    pub(crate) async fn begin(clients: &Clients, token: &str) -> Result<Self> {
+        all_arrived(clients, token).await?;
+        let request = SetDispatchRequest {
+            request_id: "dispatch".to_owned(),
+            creditor_id: CREDITOR.to_owned(),
+            enabled: true,
+            reason: String::new(),
+        };
+        clients.work().set_dispatch(call(request)).await?;
+        Ok(Self::default())
+    }
+
+    /// On the first business day of a week from Tuesday on, what is due is sent, and the debtors learn of it.
+    ///
+    /// # Errors
+    /// If dunning refuses or a run does not come to its end.
+    pub(crate) async fn day(
+        &mut self,
+        clients: &Clients,
+        world: &mut World,
+        day: NaiveDate,
+        token: &str,
+    ) -> Result<()> {
+        let week = (day.iso_week().year(), day.iso_week().week());
+        if self.last_week == Some(week) || day.weekday() == chrono::Weekday::Mon {
+            return Ok(());
+        }
+        self.last_week = Some(week);
+        all_arrived(clients, token).await?;
+        self.call_debtors(clients, world, day).await?;
+        let run = self.run(clients, day).await?;
+        let notices = notices(clients, &run.run_id).await?;
+        for notice in notices.iter().filter(|it| it.state() == NoticeState::Sent) {
+            if notice.channel() == NoticeChannel::Email && world.mail_bounces(&notice.debtor_id) {
+                report_bounce(clients, notice).await?;
+                continue;
+            }
+            // A call reaches the debtor when it is made.
+            if notice.channel() != NoticeChannel::Phone {
+                world.remind(&notice.debtor_id, day, &reminder(notice));
+            }
+        }
+        self.reasons = run.reasons;
+        self.runs += 1;
+        self.notices.extend(notices);
+        Ok(())
+    }
+
+    async fn run(&self, clients: &Clients, day: NaiveDate) -> Result<Run> {
+        let request = ProposeRunRequest {
+            request_id: format!("propose-{day}"),
+            creditor_id: CREDITOR.to_owned(),
+            business_date: None,
+        };
+        let proposed = clients.runs().propose_run(call(request)).await?;
+        let run = proposed.into_inner().run.unwrap_or_default();
+        reaches(clients, &run.run_id, RunState::Proposed).await?;
+        let request = ReleaseRunRequest {
+            request_id: format!("release-{day}"),
+            creditor_id: CREDITOR.to_owned(),
+            run_id: run.run_id.clone(),
+        };
+        clients.runs().release_run(call(request)).await?;
+        reaches(clients, &run.run_id, RunState::Done).await
+    }
+
+    /// Somebody works off the calls that are due.
+    async fn call_debtors(
+        &mut self,
+        clients: &Clients,
+        world: &mut World,
+        day: NaiveDate,
+    ) -> Result<()> {
+        for task in tasks(clients).await? {
+            let due = calendar_date(task.due_date.as_ref()).is_some_and(|due| due <= day);
+            if task.kind() != TaskKind::Call || !due {
+                continue;
+            }
+            let reminder = Reminder {
+                level: 2,
+                by_phone: true,
+                invoices: task.item_ids.clone(),
+            };
+            world.remind(&task.debtor_id, day, &reminder);
+            let request = CompleteTaskRequest {
+                request_id: format!("call-{}", task.task_id),
+                creditor_id: CREDITOR.to_owned(),
+                task_id: task.task_id,
+                outcome: TaskOutcome::Reached.into(),
+                note: String::new(),
+            };
+            clients.work().complete_task(call(request)).await?;
+            self.calls += 1;
+        }
+        Ok(())
+    }
+}
+
+fn reminder(notice: &Notice) -> Reminder {
+    Reminder {
+        level: notice.level,
+        by_phone: false,
+        invoices: notice.items.iter().map(|it| it.item_id.clone()).collect(),
+    }
+}
+
+async fn report_bounce(clients: &Clients, notice: &Notice) -> Result<()> {
+    let request = ReportDeliveryRequest {
+        request_id: format!("bounce-{}", notice.notice_id),
+        creditor_id: CREDITOR.to_owned(),
+        notice_id: notice.notice_id.clone(),
+        outcome: DeliveryOutcome::Bounced.into(),
+    };
+    clients.work().report_delivery(call(request)).await?;
+    Ok(())
+}
+
+/// Open tasks, the most urgent first, containing everything that dunning knows.
+///
+/// # Errors
+/// If dunning refuses.
+pub(crate) async fn tasks(clients: &Clients) -> Result<Vec<Task>> {
+    let (mut all, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = ListTasksRequest {
+            creditor_id: CREDITOR.to_owned(),
+            page_size: PAGE,
+            page_token,
+            ..ListTasksRequest::default()
+        };
+        let page = clients.work().list_tasks(call(request)).await?.into_inner();
+        all.extend(page.tasks);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(all);
+        }
+    }
+}
+
+async fn notices(clients: &Clients, run_id: &str) -> Result<Vec<Notice>> {
+    let (mut all, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = ListNoticesRequest {
+            creditor_id: CREDITOR.to_owned(),
+            run_id: run_id.to_owned(),
+            page_size: PAGE,
+            page_token,
+            ..ListNoticesRequest::default()
+        };
+        let page = clients
+            .runs()
+            .list_notices(call(request))
+            .await?
+            .into_inner();
+        all.extend(page.notices);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            // Their ids are made by the service and differ from run to run.
+            all.sort_by(|one, other| key(one).cmp(&key(other)));
+            return Ok(all);
+        }
+    }
+}
+
+fn key(notice: &Notice) -> (&str, &str, i32) {
+    let first = notice.items.first().map_or("", |it| it.item_id.as_str());
+    (&notice.debtor_id, first, notice.level)
+}
+
+/// Waits until dunning contains the write, by every path.
+async fn all_arrived(clients: &Clients, token: &str) -> Result<()> {
+    let request = ListTasksRequest {
+        creditor_id: CREDITOR.to_owned(),
+        page_size: 1,
+        at_least: token.to_owned(),
+        ..ListTasksRequest::default()
+    };
+    once_arrived(async || clients.work().list_tasks(call(request.clone())).await).await?;
+    Ok(())
+}
+
+async fn reaches(clients: &Clients, run_id: &str, wanted: RunState) -> Result<Run> {
+    let mut look = tokio::time::interval(LOOK);
+    for _ in 0..PATIENCE {
+        look.tick().await;
+        let request = GetRunRequest {
+            creditor_id: CREDITOR.to_owned(),
+            run_id: run_id.to_owned(),
+            at_least: String::new(),
+        };
+        let answer: Result<_, Status> = clients.runs().get_run(call(request)).await;
+        let run = answer?.into_inner().run.unwrap_or_default();
+        if run.state() == wanted {
+            return Ok(run);
+        }
+    }
+    Err(Failure::Unexpected(format!(
+        "the run did not become {wanted:?}"
+    )))
+}

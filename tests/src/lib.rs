@@ -3,9 +3,13 @@
 //! Everything here panics where a test would fail: it is test code that several test programs share.
 
 pub mod bench;
+pub mod clients;
+pub mod membership_oracle;
 pub mod oracle;
 pub mod postgres;
 pub mod process;
+pub mod schemes;
+pub mod service;
 pub mod suite;
 pub mod traces;
 pub mod wire;

@@ -6,13 +6,17 @@ use chrono::NaiveDate;
 use mahnwerk_proto::{
     common::v1::Date,
     registry::v1::{
-        Debtor, DebtorKind, EntryKind, Item, ItemKind, ListDebtorsRequest, ListItemsRequest,
-        Relationship,
+        Debtor, DebtorKind, Dispute, DisputeState, EntryKind, InstalmentPlanState, Item, ItemKind,
+        ListDebtorsRequest, ListDisputesRequest, ListInstalmentPlansRequest, ListItemsRequest,
+        ListPromisesRequest, PromiseState, Relationship,
     },
     scoring::v1::{GetScoreRequest, Score},
 };
 use scoring_core::{
-    facts::{self, DebtorFacts, ItemFacts, Settlement, SettlementKind},
+    facts::{
+        self, ArrangementKind, Arrangements, BrokenFacts, DebtorFacts, DisputeFacts, ItemFacts,
+        Settlement, SettlementKind,
+    },
     features,
     score::score,
     scorecard::{ScorecardKind, starter_scorecards},
@@ -88,7 +92,8 @@ pub async fn compare_without(
             .into_inner()
             .score
             .expect("a score");
-        compare_score(debtor, &own, today, &found);
+        let arrangements = arrangements(clients, debtor).await;
+        compare_score(debtor, arrangements, &own, today, &found);
     }
     Compared {
         debtors: debtors.len(),
@@ -101,8 +106,14 @@ pub async fn compare_without(
     }
 }
 
-fn compare_score(debtor: &Debtor, items: &[ItemFacts], today: NaiveDate, found: &Score) {
-    let facts = debtor_facts(debtor);
+fn compare_score(
+    debtor: &Debtor,
+    arrangements: Arrangements,
+    items: &[ItemFacts],
+    today: NaiveDate,
+    found: &Score,
+) {
+    let facts = debtor_facts(debtor, arrangements);
     let features = features::Features::compute(&facts, items, today);
     let kind = ScorecardKind::for_debtor(&facts, &features);
     let cards = starter_scorecards().expect("starter scorecards");
@@ -117,6 +128,77 @@ fn compare_score(debtor: &Debtor, items: &[ItemFacts], today: NaiveDate, found: 
         "score, PD and settled items of {}",
         debtor.debtor_id
     );
+}
+
+/// The disputes and the broken promises and plans of a debtor: as many as a page has.
+async fn arrangements(clients: &mut Clients, debtor: &Debtor) -> Arrangements {
+    let (creditor_id, debtor_id) = (debtor.creditor_id.clone(), debtor.debtor_id.clone());
+    let client = &mut clients.arrangements;
+    let disputes = client
+        .list_disputes(ListDisputesRequest {
+            creditor_id: creditor_id.clone(),
+            debtor_id: debtor_id.clone(),
+            page_size: 1_000,
+            ..ListDisputesRequest::default()
+        })
+        .await
+        .expect("disputes")
+        .into_inner();
+    let promises = client
+        .list_promises(ListPromisesRequest {
+            creditor_id: creditor_id.clone(),
+            debtor_id: debtor_id.clone(),
+            page_size: 1_000,
+            ..ListPromisesRequest::default()
+        })
+        .await
+        .expect("promises")
+        .into_inner();
+    let plans = client
+        .list_instalment_plans(ListInstalmentPlansRequest {
+            creditor_id,
+            debtor_id,
+            page_size: 1_000,
+            ..ListInstalmentPlansRequest::default()
+        })
+        .await
+        .expect("plans")
+        .into_inner();
+    let more = [
+        disputes.next_page_token,
+        promises.next_page_token,
+        plans.next_page_token,
+    ];
+    assert!(more.iter().all(String::is_empty), "more than a page has");
+    let promises = promises.promises.iter();
+    let promises = promises
+        .filter(|promise| promise.state() == PromiseState::Broken)
+        .map(|promise| broken(ArrangementKind::Promise, promise.closed_date));
+    let plans = plans.instalment_plans.iter();
+    let plans = plans
+        .filter(|plan| plan.state() == InstalmentPlanState::Broken)
+        .map(|plan| broken(ArrangementKind::InstalmentPlan, plan.closed_date));
+    Arrangements {
+        broken: promises.chain(plans).collect(),
+        disputes: disputes.disputes.iter().map(dispute_facts).collect(),
+    }
+}
+
+fn broken(kind: ArrangementKind, on: Option<Date>) -> BrokenFacts {
+    BrokenFacts {
+        kind,
+        on: date(on.as_ref()),
+    }
+}
+
+fn dispute_facts(dispute: &Dispute) -> DisputeFacts {
+    DisputeFacts {
+        item_id: dispute.invoice_id.clone(),
+        amount: dispute.amount.as_ref().map(|amount| amount.minor_units),
+        opened_date: date(dispute.opened_date.as_ref()),
+        closed_date: dispute.closed_date.as_ref().map(|day| date(Some(day))),
+        upheld: dispute.state() == DisputeState::Upheld,
+    }
 }
 
 /// Open amounts are amount minus everything that settled, counted by hand from the entries of the invoices.
@@ -217,7 +299,7 @@ pub async fn all_items(clients: &mut Clients, creditor_id: &str) -> Vec<Item> {
     }
 }
 
-fn debtor_facts(debtor: &Debtor) -> DebtorFacts {
+fn debtor_facts(debtor: &Debtor, arrangements: Arrangements) -> DebtorFacts {
     DebtorFacts {
         kind: match debtor.kind() {
             DebtorKind::Person => facts::DebtorKind::Person,
@@ -232,7 +314,12 @@ fn debtor_facts(debtor: &Debtor) -> DebtorFacts {
             .insolvent_since
             .as_ref()
             .map(|since| date(Some(since))),
+        deceased_since: debtor
+            .deceased_since
+            .as_ref()
+            .map(|since| date(Some(since))),
         credit_hold: debtor.credit_hold,
+        arrangements,
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::suite::overrides;
+use crate::suite::{Service, overrides};
 
 /// Longest wait for a program to start, to stop, or to say something.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,11 +45,11 @@ pub struct Log {
 }
 
 impl Program {
-    /// The service `name` (`registry`, `scoring`) on a database.
+    /// A service on a database.
     #[must_use]
-    pub fn new(name: &'static str, database: &str) -> Self {
+    pub fn new(service: Service, database: &str) -> Self {
         Self {
-            name,
+            name: service.name(),
             database: database.to_owned(),
             more: Vec::new(),
             environment: Vec::new(),
@@ -61,6 +61,12 @@ impl Program {
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.more.push((key.to_owned(), value.to_owned()));
         self
+    }
+
+    /// That finds a service at this address.
+    #[must_use]
+    pub fn knowing(self, service: Service, url: &str) -> Self {
+        self.set(&service.url_setting(), url)
     }
 
     /// With an environment variable.

@@ -1,20 +1,9 @@
-//! Registry and scoring, running in the process of the test, on either engine.
+//! The services, running in the process of the test, on either engine.
 
 use std::{path::Path, time::Duration};
 
-use mahnwerk_proto::{
-    common::v1::{
-        feed_admin_service_client::FeedAdminServiceClient, feed_service_client::FeedServiceClient,
-    },
-    registry::v1::{
-        account_service_client::AccountServiceClient,
-        creditor_service_client::CreditorServiceClient, debtor_service_client::DebtorServiceClient,
-        import_service_client::ImportServiceClient,
-    },
-    scoring::v1::scoring_service_client::ScoringServiceClient,
-};
 use mahnwerk_runtime::{
-    config::{self, LogFormat, LogSettings},
+    config::{LogFormat, LogSettings},
     db::{DatabaseSettings, Db},
     server::{Running, Shutdown},
     telemetry,
@@ -25,7 +14,9 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
+pub use crate::clients::{Clients, DunningClients, SegmentationClients};
 use crate::postgres::{Cluster, Database};
+pub use crate::service::Service;
 
 /// The database engines that everything must work on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,45 +27,49 @@ pub enum Engine {
     Postgres,
 }
 
-/// Two empty databases that vanish with this.
+/// Empty databases, one per service, that vanish with this.
 pub struct Databases {
     _directory: TempDir,
     _databases: Vec<Database>,
-    /// Address of the registry's.
-    pub registry: String,
-    /// Address of scoring's.
-    pub scoring: String,
+    urls: Vec<String>,
 }
 
 impl Databases {
-    /// On `engine`.
+    /// On `engine`, for `last` and all that it depends on.
     #[must_use]
-    pub fn new(engine: Engine) -> Self {
+    pub fn new(engine: Engine, last: Service) -> Self {
         match engine {
             Engine::Sqlite => {
                 let directory = tempfile::tempdir().expect("a temporary directory");
-                let url = |name: &str| sqlite_url(directory.path(), name);
+                let url = |service: Service| sqlite_url(directory.path(), service.name());
                 Self {
-                    registry: url("registry"),
-                    scoring: url("scoring"),
+                    urls: last.with_upstreams().map(url).collect(),
                     _databases: Vec::new(),
                     _directory: directory,
                 }
             }
-            Engine::Postgres => Self::in_cluster(&Cluster::shared()),
+            Engine::Postgres => Self::in_cluster(&Cluster::shared(), last),
         }
     }
 
-    /// In a certain cluster.
+    /// The same in a certain cluster.
     #[must_use]
-    pub fn in_cluster(cluster: &Cluster) -> Self {
-        let (registry, scoring) = (cluster.database(), cluster.database());
+    pub fn in_cluster(cluster: &Cluster, last: Service) -> Self {
+        let databases: Vec<_> = last.with_upstreams().map(|_| cluster.database()).collect();
         Self {
-            registry: registry.url(),
-            scoring: scoring.url(),
-            _databases: vec![registry, scoring],
+            urls: databases.iter().map(Database::url).collect(),
+            _databases: databases,
             _directory: tempfile::tempdir().expect("a temporary directory"),
         }
+    }
+
+    /// Address of a service's database.
+    ///
+    /// # Panics
+    /// If it was not asked for.
+    #[must_use]
+    pub fn url(&self, service: Service) -> &str {
+        &self.urls[service.place()]
     }
 }
 
@@ -97,63 +92,61 @@ pub fn overrides(database: &str, port: u16, more: &[(&str, &str)]) -> Vec<(Strin
         .collect()
 }
 
-/// Both services, running.
+/// Services, running.
 pub struct Suite {
-    /// To the registry.
-    pub registry: Channel,
-    /// To scoring.
-    pub scoring: Channel,
-    /// Addresses of both, `http://…`.
-    pub urls: (String, String),
+    /// Their addresses, `http://…`, in the order of [`Service::ALL`].
+    pub urls: Vec<String>,
+    channels: Vec<Channel>,
     databases: Databases,
     shutdown: Shutdown,
     running: Vec<Running>,
 }
 
 impl Suite {
-    /// On fresh databases of `engine`.
+    /// Registry and scoring on fresh databases of `engine`.
     pub async fn start(engine: Engine) -> Self {
-        Self::start_on(Databases::new(engine)).await
+        Self::start_with(engine, Service::Scoring).await
     }
 
-    /// On given databases.
-    pub async fn start_on(databases: Databases) -> Self {
+    /// `last` and all that it depends on, on fresh databases of `engine`.
+    pub async fn start_with(engine: Engine, last: Service) -> Self {
         show_warnings();
+        let databases = Databases::new(engine, last);
         let shutdown = Shutdown::new();
-        let settings = overrides(&databases.registry, 0, &[]);
-        let settings = config::load("registry", None, [], &settings).expect("registry settings");
-        let registry = mahnwerk_registry::start(settings, shutdown.clone())
-            .await
-            .expect("the registry starts");
-        let registry_url = format!("http://{}", registry.api);
-
-        let settings = overrides(&databases.scoring, 0, &[("registry_url", &registry_url)]);
-        let settings = config::load("scoring", None, [], &settings).expect("scoring settings");
-        let scoring = mahnwerk_scoring::start(settings, shutdown.clone())
-            .await
-            .expect("scoring starts");
-        let scoring_url = format!("http://{}", scoring.api);
+        let mut upstreams: Vec<(String, String)> = Vec::new();
+        let mut running = Vec::new();
+        for service in last.with_upstreams() {
+            let mut settings = overrides(databases.url(service), 0, &[]);
+            settings.extend(upstreams.iter().cloned());
+            let started = service.start(&settings, shutdown.clone()).await;
+            upstreams.push((service.url_setting(), format!("http://{}", started.api)));
+            running.push(started);
+        }
+        let urls: Vec<_> = upstreams.into_iter().map(|(_, url)| url).collect();
         Self {
-            registry: channel(&registry_url),
-            scoring: channel(&scoring_url),
-            urls: (registry_url, scoring_url),
+            channels: urls.iter().map(|url| channel(url)).collect(),
+            urls,
             databases,
             shutdown,
-            running: vec![registry, scoring],
+            running,
         }
     }
 
-    /// The registry's database, to look behind the API.
-    pub async fn registry_db(&self) -> Db {
-        connect(&self.databases.registry).await
+    /// To a service.
+    ///
+    /// # Panics
+    /// If it was not asked for.
+    #[must_use]
+    pub fn channel(&self, service: Service) -> &Channel {
+        &self.channels[service.place()]
     }
 
-    /// Scoring's database, to look behind the API.
-    pub async fn scoring_db(&self) -> Db {
-        connect(&self.databases.scoring).await
+    /// A service's database, to look behind the API.
+    pub async fn db(&self, service: Service) -> Db {
+        connect(self.databases.url(service)).await
     }
 
-    /// Stops both and waits until they have.
+    /// Stops all and waits until they have.
     pub async fn stop(self) {
         self.shutdown.begin();
         for running in self.running {
@@ -161,10 +154,25 @@ impl Suite {
         }
     }
 
-    /// Clients for everything.
+    /// Clients of registry and scoring.
     #[must_use]
     pub fn clients(&self) -> Clients {
-        Clients::new(&self.registry, &self.scoring)
+        Clients::new(
+            self.channel(Service::Registry),
+            self.channel(Service::Scoring),
+        )
+    }
+
+    /// Clients of segmentation.
+    #[must_use]
+    pub fn segmentation(&self) -> SegmentationClients {
+        SegmentationClients::new(self.channel(Service::Segmentation))
+    }
+
+    /// Clients of dunning.
+    #[must_use]
+    pub fn dunning(&self) -> DunningClients {
+        DunningClients::new(self.channel(Service::Dunning))
     }
 }
 
@@ -203,47 +211,6 @@ pub fn channel(url: &str) -> Channel {
         .tcp_nodelay(true)
         .timeout(PATIENCE)
         .connect_lazy()
-}
-
-/// Clients of every service. Cheap to clone.
-#[derive(Clone)]
-pub struct Clients {
-    /// Creditors.
-    pub creditors: CreditorServiceClient<Channel>,
-    /// Debtors.
-    pub debtors: DebtorServiceClient<Channel>,
-    /// The account.
-    pub accounts: AccountServiceClient<Channel>,
-    /// Imports.
-    pub imports: ImportServiceClient<Channel>,
-    /// The registry's feed.
-    pub feed: FeedServiceClient<Channel>,
-    /// The operator's side of the registry's feed.
-    pub registry_admin: FeedAdminServiceClient<Channel>,
-    /// Scoring's feed.
-    pub scoring_feed: FeedServiceClient<Channel>,
-    /// The feeds scoring consumes.
-    pub scoring_admin: FeedAdminServiceClient<Channel>,
-    /// Scores.
-    pub scores: ScoringServiceClient<Channel>,
-}
-
-impl Clients {
-    /// On these channels.
-    #[must_use]
-    pub fn new(registry: &Channel, scoring: &Channel) -> Self {
-        Self {
-            creditors: CreditorServiceClient::new(registry.clone()),
-            debtors: DebtorServiceClient::new(registry.clone()),
-            accounts: AccountServiceClient::new(registry.clone()),
-            imports: ImportServiceClient::new(registry.clone()),
-            feed: FeedServiceClient::new(registry.clone()),
-            registry_admin: FeedAdminServiceClient::new(registry.clone()),
-            scoring_feed: FeedServiceClient::new(scoring.clone()),
-            scoring_admin: FeedAdminServiceClient::new(scoring.clone()),
-            scores: ScoringServiceClient::new(scoring.clone()),
-        }
-    }
 }
 
 /// How often, and how many times, a call is repeated that was told to come again.

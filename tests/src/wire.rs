@@ -239,6 +239,14 @@ impl Place {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     }
 
+    /// Whether it is a part of what `field` names.
+    #[must_use]
+    pub fn is_within(&self, field: &str) -> bool {
+        self.path
+            .strip_prefix(field)
+            .is_some_and(|rest| rest.starts_with(['.', '[']))
+    }
+
     /// Values that no such field may have, each with what is wrong about it.
     #[must_use]
     pub fn bad_values(&self) -> Vec<(&'static str, Value)> {

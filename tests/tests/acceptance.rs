@@ -82,9 +82,9 @@ async fn imported() -> (Suite, Value) {
     let output = Command::new(binary("mahnwerk"))
         .args([
             "--registry",
-            &suite.urls.0,
+            &suite.urls[0],
             "--scoring",
-            &suite.urls.1,
+            &suite.urls[1],
             "--output",
             "json",
         ])

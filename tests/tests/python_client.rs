@@ -16,7 +16,7 @@ async fn a_python_client_posts_a_payment_and_reads_the_score() {
     let output = Command::new(python)
         .arg(folder.join("python_client.py"))
         .arg(folder.join("../proto"))
-        .args([&suite.urls.0, &suite.urls.1])
+        .args(&suite.urls)
         .output()
         .await
         .expect("an interpreter");

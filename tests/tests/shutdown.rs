@@ -7,7 +7,7 @@ use std::{
 
 use e2e::{
     process::Program,
-    suite::{Clients, Databases, Engine, channel},
+    suite::{Clients, Databases, Engine, Service, channel},
     world::invoice,
 };
 use mahnwerk_proto::{
@@ -126,8 +126,8 @@ fn started_calls(log: &[Value]) -> (BTreeSet<String>, usize) {
 }
 
 async fn nothing_begun_is_lost(engine: Engine) {
-    let databases = Databases::new(engine);
-    let program = Program::new("registry", &databases.registry)
+    let databases = Databases::new(engine, Service::Registry);
+    let program = Program::new(Service::Registry, databases.url(Service::Registry))
         .set("log.filter", "info,mahnwerk::call=debug");
     let process = program.start().await;
     let first = channel(&process.url);

@@ -15,7 +15,10 @@ use super::{
     score::{CONNECTIONS, connect},
     tell,
 };
-use crate::{suite::channel, world::euro};
+use crate::{
+    suite::{Service, channel},
+    world::euro,
+};
 
 struct CheckCredit(Vec<Channel>);
 
@@ -65,7 +68,7 @@ pub async fn measure(portfolio: &Portfolio) -> Line {
     tell("CheckCredit");
     let database = portfolio
         .databases
-        .scoring
+        .url(Service::Scoring)
         .rsplit_once('/')
         .expect("a database")
         .1;

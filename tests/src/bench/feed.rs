@@ -5,14 +5,14 @@ use mahnwerk_runtime::db::{Db, Sql as _, column};
 use tokio::time::Instant;
 
 use super::{Line, portfolio::Portfolio, tell};
-use crate::suite::connect;
+use crate::suite::{Service, connect};
 
 /// Rows per page, on both sides.
 const PAGE: i32 = 1_000;
 
 pub async fn measure(portfolio: &Portfolio) -> [Line; 2] {
     tell("feed: snapshot and catch-up");
-    let db = connect(&portfolio.databases.registry).await;
+    let db = connect(portfolio.databases.url(Service::Registry)).await;
     let (items, seconds) = read_items(&db).await;
     let floor = items / seconds;
     let (rows, seconds, until) = read_snapshot(portfolio).await;

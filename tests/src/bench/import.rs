@@ -11,7 +11,10 @@ use super::{
     portfolio::{CREDITOR, DEBTORS, INVOICES_EACH, Portfolio, debtor_id},
     tell,
 };
-use crate::world::{debtor, invoice};
+use crate::{
+    suite::Service,
+    world::{debtor, invoice},
+};
 
 const CHUNK: usize = 1_000;
 /// What an imported invoice leaves behind, one row in each.
@@ -52,7 +55,7 @@ pub async fn measure(portfolio: &mut Portfolio) -> Line {
 }
 
 fn database(portfolio: &Portfolio) -> String {
-    let url = &portfolio.databases.registry;
+    let url = portfolio.databases.url(Service::Registry);
     url.rsplit_once('/').expect("a database").1.to_owned()
 }
 

@@ -1,16 +1,13 @@
 //! The portfolio that is measured: made by the import, which is itself a measurement.
 
-use mahnwerk_runtime::{
-    config,
-    server::{Running, Shutdown},
-};
+use mahnwerk_runtime::server::{Running, Shutdown};
 use tokio::time::Instant;
 use tonic::transport::Channel;
 
 use super::{Line, import, statements, tell};
 use crate::{
     postgres::Cluster,
-    suite::{Clients, Databases, channel, connect, overrides, patiently},
+    suite::{Clients, Databases, Service, channel, connect, overrides, patiently},
 };
 
 /// Debtors, and invoices of each.
@@ -40,13 +37,10 @@ impl Portfolio {
     /// Starts the registry alone and imports the portfolio; `counted`: on a server that counts its statements.
     pub async fn import(counted: bool) -> (Self, Line) {
         let cluster = statements::cluster(counted);
-        let databases = Databases::in_cluster(&cluster);
+        let databases = Databases::in_cluster(&cluster, Service::Scoring);
         let shutdown = Shutdown::new();
-        let settings = overrides(&databases.registry, 0, &[]);
-        let settings = config::load("registry", None, [], &settings).expect("registry settings");
-        let registry = mahnwerk_registry::start(settings, shutdown.clone())
-            .await
-            .expect("the registry starts");
+        let settings = overrides(databases.url(Service::Registry), 0, &[]);
+        let registry = Service::Registry.start(&settings, shutdown.clone()).await;
         let mut portfolio = Self {
             registry: format!("http://{}", registry.api),
             scoring: String::new(),
@@ -64,15 +58,14 @@ impl Portfolio {
     pub async fn start_scoring(&mut self, lines: &mut Vec<Line>) {
         tell("first snapshot at scoring");
         let settings = overrides(
-            &self.databases.scoring,
+            self.databases.url(Service::Scoring),
             0,
             &[("registry_url", &self.registry)],
         );
-        let settings = config::load("scoring", None, [], &settings).expect("scoring settings");
         let began = Instant::now();
-        let scoring = mahnwerk_scoring::start(settings, self.shutdown.clone())
-            .await
-            .expect("scoring starts");
+        let scoring = Service::Scoring
+            .start(&settings, self.shutdown.clone())
+            .await;
         self.scoring = format!("http://{}", scoring.api);
         self.running.push(scoring);
         self.wait_until_scored(&self.token).await;
@@ -137,7 +130,7 @@ impl Portfolio {
 
     /// Connections to scoring's database.
     pub async fn scoring_db(&self) -> mahnwerk_runtime::db::Db {
-        connect(&self.databases.scoring).await
+        connect(self.databases.url(Service::Scoring)).await
     }
 }
 

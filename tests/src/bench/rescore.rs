@@ -9,7 +9,7 @@ use super::{
     portfolio::{CREDITOR, DEBTORS, Portfolio},
     tell,
 };
-use crate::world::day;
+use crate::{suite::Service, world::day};
 
 pub async fn measure(portfolio: &Portfolio) -> Line {
     tell("re-scoring the whole portfolio");
@@ -41,7 +41,7 @@ async fn floor_seconds(portfolio: &Portfolio) -> f64 {
     let db = portfolio.scoring_db().await;
     let database = portfolio
         .databases
-        .scoring
+        .url(Service::Scoring)
         .rsplit_once('/')
         .expect("a database")
         .1;

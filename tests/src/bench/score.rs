@@ -12,7 +12,7 @@ use super::{
     portfolio::{Portfolio, debtor_id, score_request},
     tell,
 };
-use crate::suite::channel;
+use crate::suite::{Service, channel};
 
 /// Connections that the callers share.
 pub const CONNECTIONS: usize = 4;
@@ -82,7 +82,7 @@ pub async fn measure(portfolio: &Portfolio) -> [Line; 2] {
 /// A pool as large as the service's own.
 pub async fn connect(portfolio: &Portfolio) -> mahnwerk_runtime::db::Db {
     let settings = mahnwerk_runtime::db::DatabaseSettings {
-        url: portfolio.databases.scoring.clone(),
+        url: portfolio.databases.url(Service::Scoring).to_owned(),
         ..mahnwerk_runtime::db::DatabaseSettings::default()
     };
     mahnwerk_runtime::db::Db::connect(&settings)

@@ -1,11 +1,11 @@
 //! Requests that must be refused: with the right status, every wrong field named, and nothing written.
 
 use e2e::wire::{Place, call, call_raw, places, reason, violated_fields};
-use mahnwerk_proto::policy::{Method, methods};
+use mahnwerk_proto::policy::Method;
 use prost_reflect::{DynamicMessage, Value};
 use tonic::{Code, Status};
 
-use crate::{Bench, Case, case, cases::Expected, fixture::Effects};
+use crate::{Bench, Case, called_methods, case, cases::Expected, fixture::Purpose};
 
 /// More than a server takes.
 const OVERSIZED: usize = 5 * 1024 * 1024;
@@ -53,17 +53,13 @@ async fn with_every_method(
     bench: &Bench,
     spoil: impl AsyncFn(&'static Method, Case, &mut Complaints),
 ) {
-    let (registry, scoring) = (
-        bench.suite.registry_db().await,
-        bench.suite.scoring_db().await,
-    );
-    let fixture = bench.fixture(0).await;
-    let before = Effects::count(&registry, &scoring).await;
+    let fixture = bench.fixture(0, Purpose::ALL).await;
+    let before = bench.effects().await;
     let mut complaints = Complaints::default();
-    for method in methods().values() {
+    for method in called_methods() {
         let case = case(&method.path, &fixture).expect("a case");
         spoil(method, case, &mut complaints).await;
-        let after = Effects::count(&registry, &scoring).await;
+        let after = bench.effects().await;
         if after != before {
             complaints
                 .0
@@ -77,8 +73,12 @@ async fn with_every_method(
 /// Every example is a good one: what is refused below is refused for what was spoiled.
 pub async fn good_examples(bench: &Bench) {
     let mut complaints = Complaints::default();
-    for (number, method) in methods().values().enumerate() {
-        let case = case(&method.path, &bench.fixture(number).await).expect("a case");
+    for (number, method) in called_methods().enumerate() {
+        let case = case(
+            &method.path,
+            &bench.fixture(number, Purpose::of(&method.path)).await,
+        )
+        .expect("a case");
         let got = call(bench.channel(&method.path), method, &case.messages(method)).await;
         if got.as_ref().map_or(true, Vec::is_empty) {
             complaints.add(method, "", "a good request", &got);
@@ -135,11 +135,17 @@ fn is_refused(
 pub async fn all_fields_at_once(bench: &Bench) {
     with_every_method(bench, async |method, case, complaints| {
         let mut request = case.messages(method);
-        let mut wrong = Vec::new();
+        let mut wrong: Vec<Place> = Vec::new();
         for place in places(&request[0]) {
             let bad = place.bad_values().into_iter().find(|(what, _)| {
                 case.expected(&place.path, what) == Expected::Named("INVALID_FIELDS")
             });
+            // Of the members of a oneof the last one stays.
+            let oneof = place.field.containing_oneof();
+            let taken = |other: &Place| other.field.containing_oneof() == oneof;
+            if oneof.is_some() && wrong.iter().any(taken) {
+                continue;
+            }
             // A token is looked at when the rest of the request makes sense; without a mask nobody knows what to look at.
             if let Some((_, value)) = bad
                 && !["at_least", "update_mask"].contains(&place.path.as_str())
@@ -159,7 +165,9 @@ pub async fn all_fields_at_once(bench: &Bench) {
         let got = call(bench.channel(&method.path), method, &request).await;
         let named = got.as_ref().err().map(violated_fields).unwrap_or_default();
         for place in &wrong {
-            if !named.iter().any(|field| place.is_named_by(field)) {
+            // What is too large as a whole is not looked into.
+            let is_named = |field: &String| place.is_named_by(field) || place.is_within(field);
+            if !named.iter().any(is_named) {
                 complaints.add(method, &place.path, "is not named among all", &got);
             }
         }

@@ -5,7 +5,7 @@ use mahnwerk_proto::policy::{Method, methods};
 use prost_reflect::{DynamicMessage, MessageDescriptor, Value as Field};
 use serde_json::{Value, json};
 
-use crate::Bench;
+use crate::{Bench, fixture::Purpose};
 
 /// Records of every type with the fields of theirs that are checked.
 fn records() -> Vec<(&'static str, Value, &'static [&'static str])> {
@@ -93,8 +93,8 @@ fn records() -> Vec<(&'static str, Value, &'static [&'static str])> {
 
 /// Every bad value of every checked field, each in a row of its own.
 pub async fn wrong_rows(bench: &Bench) {
-    let fixture = bench.fixture(0).await;
     let import = &methods()["/mahnwerk.registry.v1.ImportService/ImportLedger"];
+    let fixture = bench.fixture(0, Purpose::of(&import.path)).await;
     let mut wrong: Vec<(Place, &'static str)> = Vec::new();
     let mut rows = Vec::new();
     for (kind, record, checked) in records() {

@@ -2,40 +2,74 @@
 
 mod bad_input;
 mod cases;
+mod effects;
 mod examples;
 mod fixture;
 mod import_rows;
 mod repeats;
 
-use e2e::suite::{Engine, Suite};
-use mahnwerk_proto::policy::methods;
+use e2e::suite::{Engine, Service, Suite};
+use mahnwerk_proto::policy::{Method, methods};
+use mahnwerk_runtime::db::Db;
+use tonic::transport::Channel;
 
-use crate::{cases::Case, examples::case, fixture::Fixture};
+use crate::{
+    cases::Case,
+    effects::Effects,
+    examples::case,
+    fixture::{Fixture, Purpose},
+};
+
+/// The last service whose methods are called; those before it run as well.
+const LAST: Service = Service::Dunning;
+
+/// The service that answers `path`.
+fn service_of(path: &str) -> Service {
+    // The registry publishes, scoring consumes: each feed service is tried where it has something to do.
+    if path.contains("FeedAdminService") {
+        return Service::Scoring;
+    }
+    let of = |service: &Service| path.starts_with(&format!("/mahnwerk.{}.", service.name()));
+    Service::ALL
+        .into_iter()
+        .find(of)
+        .unwrap_or(Service::Registry)
+}
+
+/// The methods that are called.
+fn called_methods() -> impl Iterator<Item = &'static Method> {
+    let all = methods().values();
+    all.filter(|method| service_of(&method.path) <= LAST)
+}
 
 /// A running suite and what is in it.
 struct Bench {
     suite: Suite,
+    /// Of the services in their order.
+    dbs: Vec<Db>,
 }
 
 impl Bench {
     async fn start(engine: Engine) -> Self {
-        Self {
-            suite: Suite::start(engine).await,
+        let suite = Suite::start_with(engine, LAST).await;
+        let mut dbs = Vec::new();
+        for service in LAST.with_upstreams() {
+            dbs.push(suite.db(service).await);
         }
+        Self { suite, dbs }
     }
 
     /// The channel of the service that answers `path`.
-    fn channel(&self, path: &str) -> &tonic::transport::Channel {
-        // The registry publishes, scoring consumes: each feed service is tried where it has something to do.
-        if path.starts_with("/mahnwerk.scoring.") || path.contains("FeedAdminService") {
-            &self.suite.scoring
-        } else {
-            &self.suite.registry
-        }
+    fn channel(&self, path: &str) -> &Channel {
+        self.suite.channel(service_of(path))
     }
 
-    async fn fixture(&self, number: usize) -> Fixture {
-        Fixture::create(&self.suite, number).await
+    async fn fixture(&self, number: usize, purpose: Purpose) -> Fixture {
+        Fixture::create(&self.suite, number, purpose).await
+    }
+
+    async fn effects(&self) -> Effects {
+        Effects::count(&self.dbs).await
     }
 }
 

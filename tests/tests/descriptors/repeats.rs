@@ -4,15 +4,12 @@ use std::time::Duration;
 
 use e2e::wire::{call, reason};
 use futures::future::join_all;
-use mahnwerk_proto::{
-    common::v1::Idempotency,
-    policy::{Method, methods},
-};
-use mahnwerk_runtime::db::{Db, Sql as _, column};
+use mahnwerk_proto::{common::v1::Idempotency, policy::Method};
+use mahnwerk_runtime::db::{Sql as _, column};
 use prost_reflect::{DynamicMessage, Value};
 use tonic::{Code, Status, transport::Channel};
 
-use crate::{Bench, Case, case, fixture::Effects};
+use crate::{Bench, Case, called_methods, case, fixture::Purpose, service_of};
 
 /// Calls at once.
 const TWINS: usize = 200;
@@ -21,35 +18,27 @@ const RETRY: Duration = Duration::from_millis(200);
 const TRIES: usize = 50;
 
 fn writes() -> impl Iterator<Item = &'static Method> {
-    methods().values().filter(|method| {
+    called_methods().filter(|method| {
         method.policy.as_ref().map(|policy| policy.idempotency) == Some(Idempotency::RequestId)
     })
 }
 
 /// The same call twice, then the same request id with other content.
 pub async fn one_after_the_other(bench: &Bench) {
-    let (registry, scoring) = (
-        bench.suite.registry_db().await,
-        bench.suite.scoring_db().await,
-    );
     for (number, method) in writes().enumerate() {
         let path = &method.path;
-        let case = case(path, &bench.fixture(number).await).expect("a case");
+        let case = case(path, &bench.fixture(number, Purpose::of(path)).await).expect("a case");
         let request = case.messages(method);
         let channel = bench.channel(path);
-        let before = Effects::count(&registry, &scoring).await;
+        let before = bench.effects().await;
         let first = call(channel, method, &request).await;
         let first = first.unwrap_or_else(|status| panic!("{path}: {status}"));
-        let after = Effects::count(&registry, &scoring).await;
+        let after = bench.effects().await;
         assert_ne!(before, after, "{path} has no effect");
 
         let second = call(channel, method, &request).await.expect("a replay");
         assert_eq!(first, second, "{path} answers a repeated call otherwise");
-        assert_eq!(
-            after,
-            Effects::count(&registry, &scoring).await,
-            "{path} has two effects"
-        );
+        assert_eq!(after, bench.effects().await, "{path} has two effects");
 
         let Some(other) = case.other_message(method) else {
             assert_eq!(
@@ -67,7 +56,7 @@ pub async fn one_after_the_other(bench: &Bench) {
         );
         assert_eq!(
             after,
-            Effects::count(&registry, &scoring).await,
+            bench.effects().await,
             "{path} has an effect though refused"
         );
     }
@@ -75,23 +64,20 @@ pub async fn one_after_the_other(bench: &Bench) {
 
 /// Two hundred identical calls, compared with one. What is wrong is told for all methods.
 pub async fn all_at_once(bench: &Bench) {
-    let (registry, scoring) = (
-        bench.suite.registry_db().await,
-        bench.suite.scoring_db().await,
-    );
     let mut complaints = Vec::new();
     for (number, method) in writes().enumerate() {
         let path = &method.path;
         let channel = bench.channel(path);
-        let single = case(path, &bench.fixture(2 * number).await).expect("a case");
-        let before = Effects::count(&registry, &scoring).await;
+        let purpose = Purpose::of(path);
+        let single = case(path, &bench.fixture(2 * number, purpose).await).expect("a case");
+        let before = bench.effects().await;
         answer(channel, method, &single).await.expect(path);
-        let effects_of_one = Effects::count(&registry, &scoring).await.since(&before);
+        let effects_of_one = bench.effects().await.since(&before);
 
-        let case = case(path, &bench.fixture(2 * number + 1).await).expect("a case");
-        let before = Effects::count(&registry, &scoring).await;
+        let case = case(path, &bench.fixture(2 * number + 1, purpose).await).expect("a case");
+        let before = bench.effects().await;
         let answers = join_all((0..TWINS).map(|_| answer(channel, method, &case))).await;
-        let effects = Effects::count(&registry, &scoring).await.since(&before);
+        let effects = bench.effects().await.since(&before);
         if effects != effects_of_one {
             complaints.push(format!(
                 "{path}: one call adds {effects_of_one:?}, {TWINS} add {effects:?}"
@@ -112,7 +98,7 @@ pub async fn all_at_once(bench: &Bench) {
             .ok()
             .and_then(|answer| answer.get_field_by_name("incarnation"));
         if let Some(incarnation) = incarnation
-            && *incarnation != current_incarnation(&scoring).await
+            && *incarnation != current_incarnation(bench, path).await
         {
             complaints.push(format!(
                 "{path}: answers an incarnation that is not the current one"
@@ -153,8 +139,8 @@ fn is_transient(code: Code) -> bool {
     )
 }
 
-async fn current_incarnation(db: &Db) -> Value {
-    let row = db
+async fn current_incarnation(bench: &Bench, path: &str) -> Value {
+    let row = bench.dbs[service_of(path) as usize]
         .query_one("SELECT incarnation FROM feed_incarnation", vec![])
         .await
         .expect("a query")

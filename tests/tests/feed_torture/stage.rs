@@ -6,7 +6,7 @@ use e2e::{
     oracle::{self, Compared},
     postgres::{Cluster, Database},
     process::{Log, Process, Program},
-    suite::{Clients, channel, patiently},
+    suite::{self, Clients, channel, patiently},
     wire::reason,
     world::{TODAY, day, invoice, payment},
 };
@@ -140,9 +140,11 @@ impl Stage {
     pub async fn open(registry: &Cluster, scoring: &Cluster) -> Self {
         let registry_site = Site::create(registry);
         let scoring_site = Site::create(scoring);
-        let registry = Service::start(Program::new("registry", &registry_site.url())).await;
-        let scoring = Program::new("scoring", &scoring_site.url());
-        let scoring = Service::start(scoring.set("registry_url", &registry.url)).await;
+        let registry =
+            Service::start(Program::new(suite::Service::Registry, &registry_site.url())).await;
+        let scoring = Program::new(suite::Service::Scoring, &scoring_site.url());
+        let scoring =
+            Service::start(scoring.knowing(suite::Service::Registry, &registry.url)).await;
         let mut stage = Self {
             registry,
             scoring,
@@ -174,15 +176,15 @@ impl Stage {
 
     /// Starts the registry, which is stopped, on another database; its address stays.
     pub async fn move_registry(&mut self, to: Site) {
-        self.registry.program = Program::new("registry", &to.url());
+        self.registry.program = Program::new(suite::Service::Registry, &to.url());
         self.registry_site = to;
         self.registry.start_again().await;
     }
 
     /// Starts scoring, which is stopped, on another database; its address stays.
     pub async fn move_scoring(&mut self, to: Site) {
-        let program = Program::new("scoring", &to.url());
-        self.scoring.program = program.set("registry_url", &self.registry.url);
+        let program = Program::new(suite::Service::Scoring, &to.url());
+        self.scoring.program = program.knowing(suite::Service::Registry, &self.registry.url);
         self.scoring_site = to;
         self.scoring.start_again().await;
     }

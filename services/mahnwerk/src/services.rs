@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mahnwerk_dunning::config::DispatchSettings;
 use mahnwerk_runtime::{
     config::CommonSettings,
     server::{Running, Shutdown},
@@ -14,6 +15,9 @@ use crate::{
     cli::{Service, Urls},
     client::{Clients, Failure, Result},
 };
+
+/// Where e-mails go, below the data: this process is for looking at things, not for writing to people.
+const MAIL: &str = "mail";
 
 /// The services, running until their [`Shutdown`], in the order in which they were started.
 #[derive(Default)]
@@ -82,6 +86,10 @@ impl Services {
             registry_url: self.url(Service::Registry),
             scoring_url: self.url(Service::Scoring),
             segmentation_url: self.url(Service::Segmentation),
+            dispatch: DispatchSettings {
+                maildir: data.join(MAIL).display().to_string(),
+                ..DispatchSettings::default()
+            },
             ..Default::default()
         };
         let running = mahnwerk_dunning::start(settings, shutdown.clone()).await?;
@@ -139,6 +147,8 @@ pub(crate) fn url(address: SocketAddr) -> String {
 fn common(data: &Path, service: &str, port: u16) -> CommonSettings {
     let mut settings = CommonSettings::default();
     settings.api.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    // In one process nothing is saved by telling positions late.
+    settings.feed.bookmark_ms = 5;
     settings.database.url = format!("sqlite://{}?mode=rwc", database(data, service).display());
     settings
 }

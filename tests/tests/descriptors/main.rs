@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The last service whose methods are called; those before it run as well.
-const LAST: Service = Service::Dunning;
+const LAST: Service = Service::Segmentation;
 
 /// The service that answers `path`.
 fn service_of(path: &str) -> Service {

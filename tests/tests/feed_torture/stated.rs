@@ -14,7 +14,7 @@ use e2e::{
 use mahnwerk_feed::partition;
 use mahnwerk_proto::{
     common::v1::{Change, ContainedPosition, ListSnapshotRequest, WatchRequest, WatchResponse},
-    scoring::v1::Score,
+    scoring::v1::ScoreState,
 };
 use mahnwerk_runtime::{
     db::{Sql, WriteTxn},
@@ -85,7 +85,8 @@ impl Reader {
     fn learn(&mut self, changes: &[Change]) {
         for change in changes {
             let state = change.state.as_ref().expect("nobody is removed");
-            let score = Score::decode(state.value.as_slice()).expect("a score");
+            let state = ScoreState::decode(state.value.as_slice()).expect("a score");
+            let score = state.score.expect("a score");
             self.settled.insert(score.debtor_id, score.settled_items);
         }
     }

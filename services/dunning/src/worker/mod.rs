@@ -24,7 +24,8 @@ const LEASE: i64 = 30_000_000;
 /// Workers on runs in a process: one evaluates while another waits for the database.
 const RUN_WORKERS: usize = 2;
 
-/// How often is looked for work while there is none.
+/// How long to wait for work right after there was some, and at most: one piece of work often leads to another.
+const SOON: Duration = Duration::from_millis(10);
 const IDLE: Duration = Duration::from_millis(200);
 
 /// How long to wait after something went wrong.
@@ -76,10 +77,17 @@ impl Steps for Outbox {
 
 /// Repeats a step until `stop`. What a step has begun it ends.
 async fn repeat(name: &'static str, work: impl Steps, stop: CancellationToken) {
+    let mut idle = SOON;
     while !stop.is_cancelled() {
         let pause = match work.step().await {
-            Ok(Found::Work) => continue,
-            Ok(Found::Nothing) => IDLE,
+            Ok(Found::Work) => {
+                idle = SOON;
+                continue;
+            }
+            Ok(Found::Nothing) => {
+                idle = (idle * 2).min(IDLE);
+                idle
+            }
             Ok(Found::Trouble) => TROUBLE,
             Err(error) if error.is_transient() => IDLE,
             Err(error) => {

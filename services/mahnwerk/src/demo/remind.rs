@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use chrono::{Datelike as _, NaiveDate};
 use mahnwerk_proto::dunning::v1::{
-    CompleteTaskRequest, DeliveryOutcome, GetRunRequest, ListNoticesRequest, ListTasksRequest,
-    Notice, NoticeChannel, NoticeState, ProposeRunRequest, ReasonCount, ReleaseRunRequest,
-    ReportDeliveryRequest, Run, RunState, SetDispatchRequest, Task, TaskKind, TaskOutcome,
+    CompleteTaskRequest, DeliveryOutcome, DunningSettings, GetRunRequest, ListNoticesRequest,
+    ListTasksRequest, Notice, NoticeChannel, NoticeState, ProposeRunRequest, ReasonCount,
+    ReleaseRunRequest, ReportDeliveryRequest, Run, RunState, SetDispatchRequest,
+    SetDunningSettingsRequest, Task, TaskKind, TaskOutcome, WhenStale,
 };
 use tonic::Status;
 
@@ -55,6 +56,22 @@ impl Dunned {
             reason: String::new(),
         };
         clients.work().set_dispatch(call(request)).await?;
+        let settings = DunningSettings {
+            creditor_id: CREDITOR.to_owned(),
+            when_stale: WhenStale::Withhold.into(),
+            sender: "Demo GmbH\nHafenstraße 1\n20457 Hamburg".to_owned(),
+            payment_details: "IBAN DE02 1203 0000 0000 2020 51".to_owned(),
+            email_from: "buchhaltung@creditor.example".to_owned(),
+            ..DunningSettings::default()
+        };
+        let request = SetDunningSettingsRequest {
+            request_id: "settings".to_owned(),
+            settings: Some(settings),
+        };
+        clients
+            .procedures()
+            .set_dunning_settings(call(request))
+            .await?;
         Ok(Self::default())
     }
 

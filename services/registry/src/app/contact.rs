@@ -6,6 +6,7 @@ use registry_core::{
     contact::{Contact, ContactOutcome},
     debtor::ContactPoint,
     error::DomainError,
+    violation::Violation,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -141,6 +142,12 @@ impl App {
             debtor_of(&**once, &key.creditor_id, ids.0).await?;
             return Err(super::not_found("contact_point", ids.1));
         };
+        if report.sent_to_version > stored.contact_point.version {
+            return Err(from_violations(vec![Violation {
+                field: "sent_to_version".to_owned(),
+                description: "must not be after the current version".to_owned(),
+            }]));
+        }
         if stored.deleted {
             let nothing = Reported {
                 contact_point: None,

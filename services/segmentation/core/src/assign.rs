@@ -8,8 +8,7 @@
 //! 2. The **rules** are evaluated in order; the first that holds names a segment. One that cannot be evaluated ends
 //!    this: the debtor keeps its segment, or is put into `unclassified` if it has none.
 //! 3. A **minimum stay** keeps a debtor that a rule would move, until its days are over. It holds for segments entered
-//!    by a rule: not for `unclassified`, nor for what a pin has left behind. It never holds an insolvent debtor, nor
-//!    anybody on the day of entry, when facts may still be coming in.
+//!    by a rule: not for `unclassified`, nor for what a pin has left behind. It never holds an insolvent debtor.
 //!
 //! So a rule that cannot be evaluated moves nobody, and neither does it fasten anybody: the next evaluation that
 //! succeeds goes on as if it had not been.
@@ -205,9 +204,7 @@ fn stay<'a>(scheme: &'a CompiledScheme, input: &Input<'_>) -> Option<(&'a str, N
     let days = Days::new(u64::from(scheme.scheme().minimum_stay_days));
     let end = current.since.checked_add_days(days)?;
     let segment_id = scheme.segment_id(&current.segment_id)?;
-    // Facts of one day may arrive in any order: what they made of the debtor on the way holds nobody.
-    let entered_before = current.since < input.business_date;
-    (by_rule && entered_before && input.business_date < end).then_some((segment_id, end))
+    (by_rule && input.business_date < end).then_some((segment_id, end))
 }
 
 fn by_rules<'a>(scheme: &'a CompiledScheme, input: &Input<'_>) -> Decision<'a> {

@@ -158,6 +158,7 @@ async fn memberships_follow_two_feeds_through_snapshot_and_pause() {
     let directory = TempDir::new().unwrap();
     let registry = Upstream::start(&directory, "registry").await;
     let scoring = Upstream::start(&directory, "scoring").await;
+    scoring.has_seen_all_of(&registry, "registry").await;
     registry.put("creditor", "", "acme", &creditor(2)).await;
     let mut token = String::new();
     for number in 0..DEBTORS {
@@ -210,6 +211,7 @@ async fn an_activation_is_carried_on_by_the_running_service() {
     let directory = TempDir::new().unwrap();
     let registry = Upstream::start(&directory, "registry").await;
     let scoring = Upstream::start(&directory, "scoring").await;
+    scoring.has_seen_all_of(&registry, "registry").await;
     registry.put("creditor", "", "acme", &creditor(2)).await;
     let mut token = String::new();
     for number in 0..DEBTORS {

@@ -6,12 +6,12 @@ use std::{
 };
 
 use mahnwerk_feed::{
-    Cause, EntityType, Locks, NewEvent, Publisher, Service, SnapshotRow, SnapshotSource, WriteTx,
-    partition,
+    Cause, EntityType, Locks, NewEvent, PARTITIONS, Publisher, Service, SnapshotRow,
+    SnapshotSource, WriteTx, partition,
 };
 use mahnwerk_runtime::{
     config::{CommonSettings, DatabaseSettings},
-    db::{Db, Migrations},
+    db::{Db, Migrations, Rows, Sql as _},
     error::Result,
     idempotency,
     server::{Running, Shutdown},
@@ -94,6 +94,29 @@ impl Upstream {
             running,
             shutdown,
         }
+    }
+
+    /// States from now on that it contains everything of another service: what is told here is made up, not derived.
+    pub async fn has_seen_all_of(&self, other: &Self, feed: &'static str) {
+        let txn = self.publisher.db().begin_write().await.unwrap();
+        txn.execute_rows(
+            Rows::new().int("part", 0..PARTITIONS),
+            vec![
+                feed.into(),
+                other.publisher.incarnation_id().to_string().into(),
+            ],
+            |table, n| {
+                format!(
+                    "INSERT INTO feed_cursor (feed, part, incarnation, tx, row_tx, generation, projection_version, \
+                     state, ready) SELECT ${n}, r.part, ${}, 1000000000, 0, 0, 0, 'live', 1 FROM {table} AS r \
+                     WHERE true",
+                    n + 1
+                )
+            },
+        )
+        .await
+        .unwrap();
+        txn.commit().await.unwrap();
     }
 
     /// Tells of an entity; answers the consistency token.

@@ -21,9 +21,10 @@ const SCORING: &[&str] = &[
     "SELECT count(*) AS n FROM idempotency",
 ];
 
-// Debtors move in the background as well, and a creditor begins with active revisions 1.
+// Debtors move in the background as well, and a creditor begins with the starter schemes.
 const SEGMENTATION: &[&str] = &[
-    "SELECT count(*) AS n FROM scheme WHERE revision > 1 OR state = 'draft'",
+    "SELECT count(*) AS n FROM scheme WHERE revision > 1 \
+     OR scheme_id NOT IN ('payer_speed', 'risk', 'value', 'lifecycle', 'treatment')",
     "SELECT count(*) AS n FROM activation",
     "SELECT count(*) AS n FROM pin",
     "SELECT count(*) AS n FROM idempotency",

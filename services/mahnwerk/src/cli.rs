@@ -216,14 +216,14 @@ pub(crate) struct UpArgs {
 
 #[derive(Args)]
 pub(crate) struct DemoArgs {
-    /// The same seed gives the same report
+    /// The same seed makes up the same debtors
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// How many debtors, 20 to 5,000
-    #[arg(long, default_value_t = 800, value_parser = clap::value_parser!(u32).range(20..=5_000))]
+    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u32).range(20..=5_000))]
     pub(crate) debtors: u32,
     /// How many months before 2026-01-01, 9 to 60
-    #[arg(long, default_value_t = 18, value_parser = clap::value_parser!(u32).range(9..=60))]
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(9..=60))]
     pub(crate) months: u32,
     /// Keep the databases here (a new or empty directory) instead of leaving nothing behind
     #[arg(long, value_name = "DIR")]

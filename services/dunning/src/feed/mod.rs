@@ -1,18 +1,17 @@
 //! What dunning makes of the facts of registry, scoring and segmentation, and what it tells others.
 
-mod newest;
 mod registry;
 mod scoring;
 mod segmentation;
 mod snapshot;
+mod store;
 
-use mahnwerk_feed::{Change, EntityType};
+use mahnwerk_feed::EntityType;
 use mahnwerk_proto::common::v1::Date;
 use mahnwerk_runtime::{
     error::{Error, Result},
     validate::to_date,
 };
-use prost::Message;
 
 use crate::storage::day_number;
 
@@ -38,17 +37,6 @@ pub const ENTITIES: &[EntityType] = &[
         type_url: "type.googleapis.com/mahnwerk.dunning.v1.Task",
     },
 ];
-
-/// The state of a change; `None` if the entity was deleted.
-fn state<M: Message + Default>(change: &Change) -> Result<Option<M>> {
-    let decoded = change
-        .state
-        .as_ref()
-        .map(|state| M::decode(state.value.as_slice()));
-    decoded
-        .transpose()
-        .map_err(|error| Error::Internal(Box::new(error)))
-}
 
 fn day(date: Option<&Date>) -> Result<i64> {
     let date = date.and_then(to_date);

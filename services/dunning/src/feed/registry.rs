@@ -4,7 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use mahnwerk_feed::{Batch, Change, Projection, StoredRow, WriteTx};
+use mahnwerk_feed::{
+    Batch, Change, Projection, StoredRow, WriteTx,
+    consume::rows::{Newest, state},
+};
 use mahnwerk_proto::{
     common::v1::Money,
     registry::v1::{
@@ -17,11 +20,7 @@ use mahnwerk_runtime::{
     error::{Error, Result},
 };
 
-use super::{
-    day,
-    newest::{Newest, stamp},
-    opt_day, state,
-};
+use super::{day, opt_day, store::store};
 use crate::{
     app::calendar::business_calendar,
     storage::{
@@ -30,8 +29,7 @@ use crate::{
             ITEM, PROMISE, StoredArrangement, StoredContact, StoredContactPoint, StoredCover,
             StoredCredit, StoredDebtor, StoredInvoice, StoredPrincipal,
         },
-        procedure,
-        projection::{self as stored, Stamp},
+        procedure, projection as stored,
     },
 };
 
@@ -84,23 +82,20 @@ impl Projection for Registry {
     }
 
     async fn apply(&self, tx: &mut WriteTx, batch: Batch<'_>) -> Result<()> {
-        let mut creditors: BTreeMap<&str, (Stamp, Option<CreditorRow>)> = BTreeMap::new();
+        let mut creditors = Newest::default();
         let mut facts = Newest::default();
         for change in batch.changes {
             let generation = batch.generation(change);
             if change.entity == CREDITOR {
                 let row = state(change)?.map(creditor_row).transpose()?;
-                let stamp = stamp(change, CREDITOR, generation);
-                let before = creditors.get(change.creditor_id.as_str());
-                if before.is_none_or(|(before, _)| before.version < stamp.version) {
-                    creditors.insert(&change.creditor_id, (stamp, row));
-                }
-            } else if let Some(entity) = known(change) {
-                facts.add(stamp(change, entity, generation), fact(change)?);
+                creditors.add(change, generation, row);
+            } else if ENTITIES.contains(&change.entity.as_str()) {
+                facts.add(change, generation, fact(change)?);
             }
+            // What is not known yet is for later programs.
         }
-        store_creditors(tx, creditors.into_values()).await?;
-        facts.store(tx, FEED).await
+        store_creditors(tx, creditors).await?;
+        store(facts, tx, FEED).await
     }
 
     async fn remove_stale(&self, tx: &mut WriteTx, part: i64, generation: i64) -> Result<()> {
@@ -150,17 +145,8 @@ impl Projection for Registry {
 }
 
 /// Stores creditors; one that appears gets the starter procedures.
-async fn store_creditors(
-    tx: &WriteTx,
-    creditors: impl Iterator<Item = (Stamp, Option<CreditorRow>)>,
-) -> Result<()> {
-    let (mut there, mut gone) = (Vec::new(), Vec::new());
-    for (stamp, row) in creditors {
-        match row {
-            Some(row) => there.push((stamp, row)),
-            None => gone.push(stamp),
-        }
-    }
+async fn store_creditors(tx: &WriteTx, creditors: Newest<CreditorRow>) -> Result<()> {
+    let (there, gone) = creditors.split();
     stored::upsert_creditors(tx, &there).await?;
     let ids: Vec<_> = there
         .into_iter()
@@ -179,14 +165,6 @@ fn creditor_row(creditor: Creditor) -> Result<CreditorRow> {
         display_name: creditor.display_name,
         calendar: creditor.calendar,
     })
-}
-
-/// The entity of a change, if it is one that leaves rows here; what is not known yet is for later programs.
-fn known(change: &Change) -> Option<&'static str> {
-    ENTITIES
-        .iter()
-        .find(|each| **each == change.entity)
-        .copied()
 }
 
 /// What is kept of a change; `None` if it was deleted or says nothing to dunning.

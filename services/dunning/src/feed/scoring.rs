@@ -1,13 +1,13 @@
 //! The projection of scoring: what is expected of debtors.
 
-use mahnwerk_feed::{Batch, Change, Projection, StoredRow, WriteTx};
+use mahnwerk_feed::{
+    Batch, Change, Projection, StoredRow, WriteTx,
+    consume::rows::{Newest, state},
+};
 use mahnwerk_proto::scoring::v1::{RiskClass, ScoreState};
 use mahnwerk_runtime::{db::Db, error::Result};
 
-use super::{
-    newest::{Newest, stamp},
-    state,
-};
+use super::store::store;
 use crate::storage::{
     facts::{Fact, SCORE, StoredScore},
     projection as stored,
@@ -43,12 +43,9 @@ impl Projection for Scoring {
     async fn apply(&self, tx: &mut WriteTx, batch: Batch<'_>) -> Result<()> {
         let mut facts = Newest::default();
         for change in batch.changes.iter().filter(|change| concerns(change)) {
-            facts.add(
-                stamp(change, SCORE, batch.generation(change)),
-                fact(change)?,
-            );
+            facts.add(change, batch.generation(change), fact(change)?);
         }
-        facts.store(tx, FEED).await
+        store(facts, tx, FEED).await
     }
 
     async fn remove_stale(&self, tx: &mut WriteTx, part: i64, generation: i64) -> Result<()> {

@@ -1,13 +1,13 @@
 //! The projection of segmentation: how debtors are treated.
 
-use mahnwerk_feed::{Batch, Change, Projection, StoredRow, WriteTx};
+use mahnwerk_feed::{
+    Batch, Change, Projection, StoredRow, WriteTx,
+    consume::rows::{Newest, state},
+};
 use mahnwerk_proto::segmentation::v1::{Handling, Membership, ReminderFees};
 use mahnwerk_runtime::{db::Db, error::Result};
 
-use super::{
-    newest::{Newest, stamp},
-    state,
-};
+use super::store::store;
 use crate::storage::{
     facts::{Fact, MEMBERSHIP, StoredMembership},
     projection as stored,
@@ -43,12 +43,9 @@ impl Projection for Segmentation {
     async fn apply(&self, tx: &mut WriteTx, batch: Batch<'_>) -> Result<()> {
         let mut facts = Newest::default();
         for change in batch.changes.iter().filter(|change| concerns(change)) {
-            facts.add(
-                stamp(change, MEMBERSHIP, batch.generation(change)),
-                fact(change)?,
-            );
+            facts.add(change, batch.generation(change), fact(change)?);
         }
-        facts.store(tx, FEED).await
+        store(facts, tx, FEED).await
     }
 
     async fn remove_stale(&self, tx: &mut WriteTx, part: i64, generation: i64) -> Result<()> {

@@ -5,7 +5,10 @@ mod arrangement;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mahnwerk_feed::{Batch, Change, Projection, StoredRow, WriteTx};
+use mahnwerk_feed::{
+    Batch, Change, Projection, StoredRow, WriteTx,
+    consume::rows::{Newest, Stamp, state},
+};
 use mahnwerk_proto::{
     common::v1::{Date, Money},
     registry::v1::{
@@ -17,7 +20,6 @@ use mahnwerk_runtime::{
     error::{Error, Result},
     validate::to_date,
 };
-use prost::Message;
 use scoring_core::facts::{ItemFacts, Settlement, SettlementKind};
 
 use crate::{
@@ -27,8 +29,7 @@ use crate::{
         facts::encode_item,
         from_day,
         projection::{
-            self as stored, ArrangementRow, CreditorRow, DebtorRow, FxRateRow, ItemRow, Stamp,
-            Visit,
+            self as stored, ArrangementRow, CreditorRow, DebtorRow, FxRateRow, ItemRow, Visit,
         },
     },
 };
@@ -52,50 +53,6 @@ impl Registry {
     #[must_use]
     pub fn new(rules: Rules) -> Self {
         Self { rules }
-    }
-}
-
-/// Creditor and key within it.
-type Key = (String, String);
-
-/// Rows with their key and age.
-type Stamped<R> = Vec<(Stamp, R)>;
-
-/// The newest state of each key in a batch; `None` if it was deleted. One statement may touch a row only once.
-struct Newest<R>(BTreeMap<Key, (Stamp, Option<R>)>);
-
-impl<R> Default for Newest<R> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
-}
-
-impl<R> Newest<R> {
-    fn add(&mut self, change: &Change, generation: i64, row: Option<R>) {
-        let stamp = Stamp {
-            creditor_id: change.creditor_id.clone(),
-            debtor_id: change.debtor_id.clone(),
-            part: i64::from(change.partition),
-            generation,
-            version: change.version,
-        };
-        let key = (change.creditor_id.clone(), change.entity_id.clone());
-        let stored = self.0.get(&key);
-        if stored.is_none_or(|(stored, _)| stored.version < stamp.version) {
-            self.0.insert(key, (stamp, row));
-        }
-    }
-
-    /// What is there, and what is gone with its key.
-    fn split(self) -> (Stamped<R>, Stamped<String>) {
-        let (mut there, mut gone) = (Vec::new(), Vec::new());
-        for ((_, id), (stamp, row)) in self.0 {
-            match row {
-                Some(row) => there.push((stamp, row)),
-                None => gone.push((stamp, id)),
-            }
-        }
-        (there, gone)
     }
 }
 
@@ -162,17 +119,14 @@ impl Sorted {
         stored::upsert_rates(tx, &there).await?;
         let gone = gone
             .into_iter()
-            .map(|(stamp, id)| rate_key(&id).map(|key| (stamp, key)))
+            .map(|stamp| rate_key(&stamp.entity_id).map(|key| (stamp, key)))
             .collect::<Result<Vec<_>>>()?;
         stored::delete_rates(tx, &gone).await?;
         let (there, gone_debtors) = self.debtors.split();
         stored::upsert_debtors(tx, &there).await?;
-        let (there, mut gone) = self.items.split();
+        let (there, gone) = self.items.split();
         stored::upsert_items(tx, there).await?;
-        for (_, id) in &mut gone {
-            id.drain(..INVOICE.len());
-        }
-        stored::delete_items(tx, &gone).await?;
+        stored::delete_items(tx, &gone.iter().map(invoice_key).collect::<Vec<_>>()).await?;
         for (kind, arrangements) in self.arrangements {
             let (there, gone) = arrangements.split();
             stored::upsert_arrangements(tx, kind, &there).await?;
@@ -279,17 +233,6 @@ impl Projection for Registry {
     }
 }
 
-/// The state of a change; `None` if the entity was deleted.
-fn state<M: Message + Default>(change: &Change) -> Result<Option<M>> {
-    let decoded = change
-        .state
-        .as_ref()
-        .map(|state| M::decode(state.value.as_slice()));
-    decoded
-        .transpose()
-        .map_err(|error| Error::Internal(Box::new(error)))
-}
-
 fn creditor_row(creditor: Creditor) -> Result<CreditorRow> {
     Ok(CreditorRow {
         business_date: opt_day(creditor.business_date.as_ref())?,
@@ -321,6 +264,12 @@ fn rate_key(id: &str) -> Result<(String, String, i64)> {
 /// The id on the feed of a rate by its key.
 fn rate_id((base, quote, day): &(String, String, i64)) -> Result<String> {
     Ok(format!("{base}/{quote}/{}", from_day(*day)?))
+}
+
+/// An invoice that is gone, with its id.
+fn invoice_key(gone: &Stamp) -> (&Stamp, &str) {
+    let id = gone.entity_id.strip_prefix(INVOICE);
+    (gone, id.unwrap_or(&gone.entity_id))
 }
 
 /// Of the items only invoices are kept: they say what settled them.

@@ -2,32 +2,19 @@
 
 mod arrangement;
 
-use mahnwerk_feed::StoredRow;
+use mahnwerk_feed::{
+    StoredRow,
+    consume::rows::{self, Stamp, of_creditors, of_debtors, stored_row},
+};
 use mahnwerk_runtime::{
-    db::{Db, Rows, Sql, column},
+    db::{Db, Sql, column},
     error::Result,
 };
-use sea_orm::QueryResult;
 
 pub use arrangement::{
     ARRANGEMENTS, ArrangementRow, DISPUTE, INSTALMENT_PLAN, PROMISE, delete_arrangements,
     stored_arrangements, upsert_arrangements,
 };
-
-/// The key and age of a row.
-#[derive(Clone, Debug)]
-pub struct Stamp {
-    /// The creditor.
-    pub creditor_id: String,
-    /// The debtor; empty for facts of the creditor.
-    pub debtor_id: String,
-    /// Partition.
-    pub part: i64,
-    /// Generation of the snapshot it came with.
-    pub generation: i64,
-    /// Version within the generation.
-    pub version: i64,
-}
 
 /// A creditor to be stored.
 pub struct CreditorRow {
@@ -75,57 +62,24 @@ pub struct ItemRow {
     pub facts: Vec<u8>,
 }
 
-/// When a row that arrives replaces the one that is stored.
-fn newer(table: &str) -> String {
-    format!(
-        "WHERE excluded.generation > {table}.generation \
-         OR (excluded.generation = {table}.generation AND excluded.version > {table}.version)"
-    )
-}
-
-fn stamped<'a>(stamps: impl Iterator<Item = &'a Stamp> + Clone) -> Rows {
-    Rows::new()
-        .text(
-            "creditor_id",
-            stamps.clone().map(|stamp| stamp.creditor_id.as_str()),
-        )
-        .text(
-            "debtor_id",
-            stamps.clone().map(|stamp| stamp.debtor_id.as_str()),
-        )
-        .int("part", stamps.clone().map(|stamp| stamp.part))
-        .int("generation", stamps.clone().map(|stamp| stamp.generation))
-        .int("version", stamps.map(|stamp| stamp.version))
-}
+const CREDITOR_KEY: [&str; 1] = ["creditor_id"];
+const RATE_KEY: [&str; 4] = ["creditor_id", "base", "quote", "rate_date"];
+const DEBTOR_KEY: [&str; 2] = ["creditor_id", "debtor_id"];
+const ITEM_KEY: [&str; 3] = ["creditor_id", "debtor_id", "item_id"];
 
 /// Stores creditors; of each at most one.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn upsert_creditors(on: &impl Sql, creditors: &[(Stamp, CreditorRow)]) -> Result<()> {
-    let rows = stamped(creditors.iter().map(|(stamp, _)| stamp))
+    let each = || creditors.iter().map(|(_, row)| row);
+    let rows = of_creditors(creditors.iter().map(|(stamp, _)| stamp))
         .text(
             "reporting_currency",
-            creditors
-                .iter()
-                .map(|(_, row)| row.reporting_currency.as_str()),
+            each().map(|row| row.reporting_currency.as_str()),
         )
-        .opt_int(
-            "business_date",
-            creditors.iter().map(|(_, row)| row.business_date),
-        );
-    on.execute_rows(rows, vec![], |table, _| {
-        format!(
-            "INSERT INTO creditor (creditor_id, generation, version, reporting_currency, business_date) \
-             SELECT r.creditor_id, r.generation, r.version, r.reporting_currency, r.business_date FROM {table} AS r \
-             WHERE true ON CONFLICT (creditor_id) DO UPDATE SET generation = excluded.generation, \
-             version = excluded.version, reporting_currency = excluded.reporting_currency, \
-             business_date = excluded.business_date {}",
-            newer("creditor")
-        )
-    })
-    .await?;
-    Ok(())
+        .opt_int("business_date", each().map(|row| row.business_date));
+    rows::upsert(on, "creditor", &CREDITOR_KEY, rows).await
 }
 
 /// Stores rates; of each pair and date at most one.
@@ -133,24 +87,14 @@ pub async fn upsert_creditors(on: &impl Sql, creditors: &[(Stamp, CreditorRow)])
 /// # Errors
 /// Those of the database.
 pub async fn upsert_rates(on: &impl Sql, rates: &[(Stamp, FxRateRow)]) -> Result<()> {
-    let rows = stamped(rates.iter().map(|(stamp, _)| stamp))
-        .text("base", rates.iter().map(|(_, row)| row.base.as_str()))
-        .text("quote", rates.iter().map(|(_, row)| row.quote.as_str()))
-        .int("rate_date", rates.iter().map(|(_, row)| row.rate_date))
-        .int("numerator", rates.iter().map(|(_, row)| row.numerator))
-        .int("denominator", rates.iter().map(|(_, row)| row.denominator));
-    on.execute_rows(rows, vec![], |table, _| {
-        format!(
-            "INSERT INTO fx_rate (creditor_id, base, quote, rate_date, generation, version, numerator, denominator) \
-             SELECT r.creditor_id, r.base, r.quote, r.rate_date, r.generation, r.version, r.numerator, r.denominator \
-             FROM {table} AS r WHERE true ON CONFLICT (creditor_id, base, quote, rate_date) DO UPDATE SET \
-             generation = excluded.generation, version = excluded.version, numerator = excluded.numerator, \
-             denominator = excluded.denominator {}",
-            newer("fx_rate")
-        )
-    })
-    .await?;
-    Ok(())
+    let each = || rates.iter().map(|(_, row)| row);
+    let rows = of_creditors(rates.iter().map(|(stamp, _)| stamp))
+        .text("base", each().map(|row| row.base.as_str()))
+        .text("quote", each().map(|row| row.quote.as_str()))
+        .int("rate_date", each().map(|row| row.rate_date))
+        .int("numerator", each().map(|row| row.numerator))
+        .int("denominator", each().map(|row| row.denominator));
+    rows::upsert(on, "fx_rate", &RATE_KEY, rows).await
 }
 
 /// Stores debtors; of each at most one.
@@ -158,48 +102,16 @@ pub async fn upsert_rates(on: &impl Sql, rates: &[(Stamp, FxRateRow)]) -> Result
 /// # Errors
 /// Those of the database.
 pub async fn upsert_debtors(on: &impl Sql, debtors: &[(Stamp, DebtorRow)]) -> Result<()> {
-    let rows = stamped(debtors.iter().map(|(stamp, _)| stamp))
-        .text(
-            "kind",
-            debtors
-                .iter()
-                .map(|(_, row)| if row.person { "person" } else { "organisation" }),
-        )
-        .int(
-            "prospect",
-            debtors.iter().map(|(_, row)| i64::from(row.prospect)),
-        )
-        .opt_int(
-            "customer_since",
-            debtors.iter().map(|(_, row)| row.customer_since),
-        )
-        .opt_int(
-            "insolvent_since",
-            debtors.iter().map(|(_, row)| row.insolvent_since),
-        )
-        .opt_int(
-            "deceased_since",
-            debtors.iter().map(|(_, row)| row.deceased_since),
-        )
-        .int(
-            "credit_hold",
-            debtors.iter().map(|(_, row)| i64::from(row.credit_hold)),
-        );
-    on.execute_rows(rows, vec![], |table, _| {
-        format!(
-            "INSERT INTO debtor (creditor_id, debtor_id, part, generation, version, kind, prospect, customer_since, \
-             insolvent_since, deceased_since, credit_hold) SELECT r.creditor_id, r.debtor_id, r.part, r.generation, \
-             r.version, r.kind, r.prospect, r.customer_since, r.insolvent_since, r.deceased_since, r.credit_hold \
-             FROM {table} AS r WHERE true \
-             ON CONFLICT (creditor_id, debtor_id) DO UPDATE SET generation = excluded.generation, \
-             version = excluded.version, kind = excluded.kind, prospect = excluded.prospect, \
-             customer_since = excluded.customer_since, insolvent_since = excluded.insolvent_since, \
-             deceased_since = excluded.deceased_since, credit_hold = excluded.credit_hold {}",
-            newer("debtor")
-        )
-    })
-    .await?;
-    Ok(())
+    let each = || debtors.iter().map(|(_, row)| row);
+    let kind = |row: &DebtorRow| if row.person { "person" } else { "organisation" };
+    let rows = of_debtors(debtors.iter().map(|(stamp, _)| stamp))
+        .text("kind", each().map(kind))
+        .int("prospect", each().map(|row| i64::from(row.prospect)))
+        .opt_int("customer_since", each().map(|row| row.customer_since))
+        .opt_int("insolvent_since", each().map(|row| row.insolvent_since))
+        .opt_int("deceased_since", each().map(|row| row.deceased_since))
+        .int("credit_hold", each().map(|row| i64::from(row.credit_hold)));
+    rows::upsert(on, "debtor", &DEBTOR_KEY, rows).await
 }
 
 /// Stores invoices; of each at most one.
@@ -207,34 +119,18 @@ pub async fn upsert_debtors(on: &impl Sql, debtors: &[(Stamp, DebtorRow)]) -> Re
 /// # Errors
 /// Those of the database.
 pub async fn upsert_items(on: &impl Sql, items: Vec<(Stamp, ItemRow)>) -> Result<()> {
-    let rows = stamped(items.iter().map(|(stamp, _)| stamp))
+    let rows = of_debtors(items.iter().map(|(stamp, _)| stamp))
         .text("item_id", items.iter().map(|(_, row)| row.item_id.as_str()));
     let rows = rows.opt_bytes("facts", items.into_iter().map(|(_, row)| Some(row.facts)));
-    on.execute_rows(rows, vec![], |table, _| {
-        format!(
-            "INSERT INTO item (creditor_id, debtor_id, item_id, part, generation, version, facts) \
-             SELECT r.creditor_id, r.debtor_id, r.item_id, r.part, r.generation, r.version, r.facts \
-             FROM {table} AS r WHERE true ON CONFLICT (creditor_id, debtor_id, item_id) DO UPDATE SET \
-             generation = excluded.generation, version = excluded.version, facts = excluded.facts {}",
-            newer("item")
-        )
-    })
-    .await?;
-    Ok(())
+    rows::upsert(on, "item", &ITEM_KEY, rows).await
 }
 
 /// Deletes creditors, unless a newer version is stored. Their debtors go by changes of their own.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn delete_creditors(on: &impl Sql, gone: &[(Stamp, String)]) -> Result<()> {
-    delete(
-        on,
-        "creditor",
-        &["creditor_id"],
-        stamped(gone.iter().map(|(stamp, _)| stamp)),
-    )
-    .await
+pub async fn delete_creditors(on: &impl Sql, gone: &[Stamp]) -> Result<()> {
+    rows::delete(on, "creditor", &CREDITOR_KEY, of_creditors(gone.iter())).await
 }
 
 /// Deletes rates, by pair and day number, unless a newer version is stored.
@@ -242,23 +138,21 @@ pub async fn delete_creditors(on: &impl Sql, gone: &[(Stamp, String)]) -> Result
 /// # Errors
 /// Those of the database.
 pub async fn delete_rates(on: &impl Sql, gone: &[(Stamp, (String, String, i64))]) -> Result<()> {
-    let rows = stamped(gone.iter().map(|(stamp, _)| stamp))
+    let rows = of_creditors(gone.iter().map(|(stamp, _)| stamp))
         .text("base", gone.iter().map(|(_, key)| key.0.as_str()))
         .text("quote", gone.iter().map(|(_, key)| key.1.as_str()))
         .int("rate_date", gone.iter().map(|(_, key)| key.2));
-    let key = ["creditor_id", "base", "quote", "rate_date"];
-    delete(on, "fx_rate", &key, rows).await
+    rows::delete(on, "fx_rate", &RATE_KEY, rows).await
 }
 
 /// Deletes debtors with their invoices and arrangements, unless a newer version is stored.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn delete_debtors(on: &impl Sql, gone: &[(Stamp, String)]) -> Result<()> {
-    let rows = || stamped(gone.iter().map(|(stamp, _)| stamp));
-    delete(on, "debtor", &["creditor_id", "debtor_id"], rows()).await?;
+pub async fn delete_debtors(on: &impl Sql, gone: &[Stamp]) -> Result<()> {
+    rows::delete(on, "debtor", &DEBTOR_KEY, of_debtors(gone.iter())).await?;
     for target in ["item", "arrangement"] {
-        on.execute_rows(rows(), vec![], |table, _| {
+        on.execute_rows(of_debtors(gone.iter()), vec![], |table, _| {
             format!(
                 "DELETE FROM {target} WHERE (creditor_id, debtor_id) IN (SELECT r.creditor_id, r.debtor_id \
                  FROM {table} AS r WHERE NOT EXISTS (SELECT 1 FROM debtor d WHERE d.creditor_id = r.creditor_id \
@@ -270,38 +164,14 @@ pub async fn delete_debtors(on: &impl Sql, gone: &[(Stamp, String)]) -> Result<(
     Ok(())
 }
 
-/// Deletes invoices, unless a newer version is stored.
+/// Deletes invoices, by their id, unless a newer version is stored.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn delete_items(on: &impl Sql, gone: &[(Stamp, String)]) -> Result<()> {
-    let rows = stamped(gone.iter().map(|(stamp, _)| stamp))
-        .text("item_id", gone.iter().map(|(_, item_id)| item_id.as_str()));
-    delete(on, "item", &["creditor_id", "debtor_id", "item_id"], rows).await
-}
-
-/// Deletes the rows of a table that are older than the stamps in `rows`.
-async fn delete(on: &impl Sql, target: &str, key: &[&str], rows: Rows) -> Result<()> {
-    let listed = |alias: &str| {
-        let columns: Vec<_> = key.iter().map(|name| format!("{alias}{name}")).collect();
-        columns.join(", ")
-    };
-    let same: Vec<_> = key
-        .iter()
-        .map(|name| format!("t.{name} = r.{name}"))
-        .collect();
-    // Found by key first: a condition on the table itself would walk through all of it.
-    on.execute_rows(rows, vec![], |table, _| {
-        format!(
-            "DELETE FROM {target} WHERE ({}) IN (SELECT {} FROM {table} AS r CROSS JOIN {target} AS t WHERE {} \
-             AND (t.generation < r.generation OR (t.generation = r.generation AND t.version < r.version)))",
-            listed(""),
-            listed("t."),
-            same.join(" AND ")
-        )
-    })
-    .await?;
-    Ok(())
+pub async fn delete_items(on: &impl Sql, gone: &[(&Stamp, &str)]) -> Result<()> {
+    let rows = of_debtors(gone.iter().map(|(stamp, _)| *stamp))
+        .text("item_id", gone.iter().map(|(_, item_id)| *item_id));
+    rows::delete(on, "item", &ITEM_KEY, rows).await
 }
 
 /// Deletes what a completed snapshot of a partition did not contain; of facts of creditors, with `part` -1. Scores of
@@ -310,24 +180,13 @@ async fn delete(on: &impl Sql, target: &str, key: &[&str], rows: Rows) -> Result
 /// # Errors
 /// Those of the database.
 pub async fn remove_stale(on: &impl Sql, part: i64, generation: i64) -> Result<()> {
-    if part < 0 {
-        for table in ["creditor", "fx_rate"] {
-            on.execute_sql(
-                &format!("DELETE FROM {table} WHERE generation < $1"),
-                vec![generation.into()],
-            )
-            .await?;
-        }
-        return Ok(());
-    }
-    for table in ["item", "arrangement", "debtor"] {
-        on.execute_sql(
-            &format!("DELETE FROM {table} WHERE part = $1 AND generation < $2"),
-            vec![part.into(), generation.into()],
-        )
-        .await?;
-    }
-    Ok(())
+    let of_creditors: &[&str] = &["creditor", "fx_rate"];
+    let targets = if part < 0 {
+        of_creditors
+    } else {
+        &["item", "arrangement", "debtor"]
+    };
+    rows::remove_stale(on, targets, part, generation).await
 }
 
 /// Creditors with the version they have.
@@ -383,16 +242,6 @@ pub async fn stored_items(db: &Db, part: i64) -> Result<Vec<StoredRow>> {
         "SELECT creditor_id, debtor_id, item_id AS entity_id, version FROM item WHERE part = $1";
     let rows = db.query(sql, vec![part.into()]).await?;
     rows.iter().map(|row| stored_row(row, "item")).collect()
-}
-
-fn stored_row(row: &QueryResult, entity: &'static str) -> Result<StoredRow> {
-    Ok(StoredRow {
-        creditor_id: column(row, "creditor_id")?,
-        debtor_id: column(row, "debtor_id")?,
-        entity,
-        entity_id: column(row, "entity_id")?,
-        version: column(row, "version")?,
-    })
 }
 
 /// Creditors with debtors here.

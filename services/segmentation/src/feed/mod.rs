@@ -1,7 +1,7 @@
 //! What segmentation makes of the facts of others, and what it tells.
 
+mod concerned;
 mod convert;
-mod newest;
 mod registry;
 mod scoring;
 mod snapshot;

@@ -1,6 +1,9 @@
 //! The projection of the registry: creditors, rates and debtors as they came; memberships as consequences.
 
-use mahnwerk_feed::{Batch, Change, Projection, StoredRow, WriteTx};
+use mahnwerk_feed::{
+    Batch, Change, Projection, StoredRow, WriteTx,
+    consume::rows::{Newest, state},
+};
 use mahnwerk_proto::registry::v1::{self, Creditor, Debtor, FxRate};
 use mahnwerk_runtime::{
     db::Db,
@@ -11,8 +14,8 @@ use segmentation_core::facts::{
 };
 
 use super::{
+    concerned::Concerned,
     convert::{date, opt_date},
-    newest::{Concerned, Newest, state},
 };
 use crate::{
     app::{place::place, schemes::Schemes},
@@ -87,7 +90,7 @@ impl Sorted {
         stored::upsert_rates(tx, &there).await?;
         let gone = gone
             .into_iter()
-            .map(|(stamp, id)| rate_key(&id).map(|key| (stamp, key)))
+            .map(|stamp| rate_key(&stamp.entity_id).map(|key| (stamp, key)))
             .collect::<Result<Vec<_>>>()?;
         stored::delete_rates(tx, &gone).await?;
         let (there, gone) = self.debtors.split();

@@ -1,14 +1,14 @@
 //! The projection of scoring: what it tells of each debtor; memberships as consequences.
 
-use mahnwerk_feed::{Batch, Change, Projection, StoredRow, WriteTx};
+use mahnwerk_feed::{
+    Batch, Change, Projection, StoredRow, WriteTx,
+    consume::rows::{Newest, state},
+};
 use mahnwerk_proto::scoring::v1::ScoreState;
 use mahnwerk_runtime::{db::Db, error::Result};
 use prost::Message;
 
-use super::{
-    convert::score_part,
-    newest::{Concerned, Newest, state},
-};
+use super::{concerned::Concerned, convert::score_part};
 use crate::{
     app::{place::place, schemes::Schemes},
     storage::projection::{self as stored, ScoreRow, Visit},

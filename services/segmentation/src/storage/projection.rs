@@ -1,26 +1,13 @@
 //! Writing the projection: rows of what registry and scoring tell, each only if it is newer than what is stored.
 
-use mahnwerk_feed::StoredRow;
+use mahnwerk_feed::{
+    StoredRow,
+    consume::rows::{self, Stamp, of_creditors, of_debtors, stored_row},
+};
 use mahnwerk_runtime::{
-    db::{Db, Rows, Sql, column},
+    db::{Db, Sql, column},
     error::Result,
 };
-use sea_orm::QueryResult;
-
-/// The key and age of a row.
-#[derive(Clone, Debug)]
-pub struct Stamp {
-    /// The creditor.
-    pub creditor_id: String,
-    /// The debtor; empty for facts of the creditor.
-    pub debtor_id: String,
-    /// Partition.
-    pub part: i64,
-    /// Generation of the snapshot it came with.
-    pub generation: i64,
-    /// Version within the generation.
-    pub version: i64,
-}
 
 /// A creditor to be stored.
 pub struct CreditorRow {
@@ -58,57 +45,23 @@ pub struct ScoreRow {
     pub state: Vec<u8>,
 }
 
-/// When a row that arrives replaces the one that is stored.
-fn newer(table: &str) -> String {
-    format!(
-        "WHERE excluded.generation > {table}.generation \
-         OR (excluded.generation = {table}.generation AND excluded.version > {table}.version)"
-    )
-}
-
-fn stamped<'a>(stamps: impl Iterator<Item = &'a Stamp> + Clone) -> Rows {
-    Rows::new()
-        .text(
-            "creditor_id",
-            stamps.clone().map(|stamp| stamp.creditor_id.as_str()),
-        )
-        .text(
-            "debtor_id",
-            stamps.clone().map(|stamp| stamp.debtor_id.as_str()),
-        )
-        .int("part", stamps.clone().map(|stamp| stamp.part))
-        .int("generation", stamps.clone().map(|stamp| stamp.generation))
-        .int("version", stamps.map(|stamp| stamp.version))
-}
+const CREDITOR_KEY: [&str; 1] = ["creditor_id"];
+const RATE_KEY: [&str; 4] = ["creditor_id", "base", "quote", "rate_date"];
+const DEBTOR_KEY: [&str; 2] = ["creditor_id", "debtor_id"];
 
 /// Stores creditors; of each at most one.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn upsert_creditors(on: &impl Sql, creditors: &[(Stamp, CreditorRow)]) -> Result<()> {
-    let rows = stamped(creditors.iter().map(|(stamp, _)| stamp))
+    let each = || creditors.iter().map(|(_, row)| row);
+    let rows = of_creditors(creditors.iter().map(|(stamp, _)| stamp))
         .text(
             "reporting_currency",
-            creditors
-                .iter()
-                .map(|(_, row)| row.reporting_currency.as_str()),
+            each().map(|row| row.reporting_currency.as_str()),
         )
-        .opt_int(
-            "business_date",
-            creditors.iter().map(|(_, row)| row.business_date),
-        );
-    on.execute_rows(rows, vec![], |table, _| {
-        format!(
-            "INSERT INTO creditor (creditor_id, generation, version, reporting_currency, business_date) \
-             SELECT r.creditor_id, r.generation, r.version, r.reporting_currency, r.business_date FROM {table} AS r \
-             WHERE true ON CONFLICT (creditor_id) DO UPDATE SET generation = excluded.generation, \
-             version = excluded.version, reporting_currency = excluded.reporting_currency, \
-             business_date = excluded.business_date {}",
-            newer("creditor")
-        )
-    })
-    .await?;
-    Ok(())
+        .opt_int("business_date", each().map(|row| row.business_date));
+    rows::upsert(on, "creditor", &CREDITOR_KEY, rows).await
 }
 
 /// Stores rates; of each pair and date at most one.
@@ -116,24 +69,14 @@ pub async fn upsert_creditors(on: &impl Sql, creditors: &[(Stamp, CreditorRow)])
 /// # Errors
 /// Those of the database.
 pub async fn upsert_rates(on: &impl Sql, rates: &[(Stamp, FxRateRow)]) -> Result<()> {
-    let rows = stamped(rates.iter().map(|(stamp, _)| stamp))
-        .text("base", rates.iter().map(|(_, row)| row.base.as_str()))
-        .text("quote", rates.iter().map(|(_, row)| row.quote.as_str()))
-        .int("rate_date", rates.iter().map(|(_, row)| row.rate_date))
-        .int("numerator", rates.iter().map(|(_, row)| row.numerator))
-        .int("denominator", rates.iter().map(|(_, row)| row.denominator));
-    on.execute_rows(rows, vec![], |table, _| {
-        format!(
-            "INSERT INTO fx_rate (creditor_id, base, quote, rate_date, generation, version, numerator, denominator) \
-             SELECT r.creditor_id, r.base, r.quote, r.rate_date, r.generation, r.version, r.numerator, r.denominator \
-             FROM {table} AS r WHERE true ON CONFLICT (creditor_id, base, quote, rate_date) DO UPDATE SET \
-             generation = excluded.generation, version = excluded.version, numerator = excluded.numerator, \
-             denominator = excluded.denominator {}",
-            newer("fx_rate")
-        )
-    })
-    .await?;
-    Ok(())
+    let each = || rates.iter().map(|(_, row)| row);
+    let rows = of_creditors(rates.iter().map(|(stamp, _)| stamp))
+        .text("base", each().map(|row| row.base.as_str()))
+        .text("quote", each().map(|row| row.quote.as_str()))
+        .int("rate_date", each().map(|row| row.rate_date))
+        .int("numerator", each().map(|row| row.numerator))
+        .int("denominator", each().map(|row| row.denominator));
+    rows::upsert(on, "fx_rate", &RATE_KEY, rows).await
 }
 
 /// Stores debtors; of each at most one.
@@ -141,19 +84,9 @@ pub async fn upsert_rates(on: &impl Sql, rates: &[(Stamp, FxRateRow)]) -> Result
 /// # Errors
 /// Those of the database.
 pub async fn upsert_debtors(on: &impl Sql, debtors: &[(Stamp, DebtorRow)]) -> Result<()> {
-    let rows = stamped(debtors.iter().map(|(stamp, _)| stamp))
+    let rows = of_debtors(debtors.iter().map(|(stamp, _)| stamp))
         .text("facts", debtors.iter().map(|(_, row)| row.facts.as_str()));
-    on.execute_rows(rows, vec![], |table, _| {
-        format!(
-            "INSERT INTO debtor (creditor_id, debtor_id, part, generation, version, facts) \
-             SELECT r.creditor_id, r.debtor_id, r.part, r.generation, r.version, r.facts FROM {table} AS r WHERE true \
-             ON CONFLICT (creditor_id, debtor_id) DO UPDATE SET generation = excluded.generation, \
-             version = excluded.version, facts = excluded.facts {}",
-            newer("debtor")
-        )
-    })
-    .await?;
-    Ok(())
+    rows::upsert(on, "debtor", &DEBTOR_KEY, rows).await
 }
 
 /// Stores scores; of each debtor at most one.
@@ -161,37 +94,20 @@ pub async fn upsert_debtors(on: &impl Sql, debtors: &[(Stamp, DebtorRow)]) -> Re
 /// # Errors
 /// Those of the database.
 pub async fn upsert_scores(on: &impl Sql, scores: Vec<(Stamp, ScoreRow)>) -> Result<()> {
-    let rows = stamped(scores.iter().map(|(stamp, _)| stamp)).text(
+    let rows = of_debtors(scores.iter().map(|(stamp, _)| stamp)).text(
         "currency",
         scores.iter().map(|(_, row)| row.currency.as_str()),
     );
     let rows = rows.opt_bytes("state", scores.into_iter().map(|(_, row)| Some(row.state)));
-    on.execute_rows(rows, vec![], |table, _| {
-        format!(
-            "INSERT INTO score (creditor_id, debtor_id, part, generation, version, currency, state) \
-             SELECT r.creditor_id, r.debtor_id, r.part, r.generation, r.version, r.currency, r.state \
-             FROM {table} AS r WHERE true ON CONFLICT (creditor_id, debtor_id) DO UPDATE SET \
-             generation = excluded.generation, version = excluded.version, currency = excluded.currency, \
-             state = excluded.state {}",
-            newer("score")
-        )
-    })
-    .await?;
-    Ok(())
+    rows::upsert(on, "score", &DEBTOR_KEY, rows).await
 }
 
 /// Deletes creditors, unless a newer version is stored. Their debtors go by changes of their own.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn delete_creditors(on: &impl Sql, gone: &[(Stamp, String)]) -> Result<()> {
-    delete(
-        on,
-        "creditor",
-        &["creditor_id"],
-        stamped(gone.iter().map(|(stamp, _)| stamp)),
-    )
-    .await
+pub async fn delete_creditors(on: &impl Sql, gone: &[Stamp]) -> Result<()> {
+    rows::delete(on, "creditor", &CREDITOR_KEY, of_creditors(gone.iter())).await
 }
 
 /// Deletes rates, by pair and day number, unless a newer version is stored.
@@ -199,54 +115,27 @@ pub async fn delete_creditors(on: &impl Sql, gone: &[(Stamp, String)]) -> Result
 /// # Errors
 /// Those of the database.
 pub async fn delete_rates(on: &impl Sql, gone: &[(Stamp, (String, String, i64))]) -> Result<()> {
-    let rows = stamped(gone.iter().map(|(stamp, _)| stamp))
+    let rows = of_creditors(gone.iter().map(|(stamp, _)| stamp))
         .text("base", gone.iter().map(|(_, key)| key.0.as_str()))
         .text("quote", gone.iter().map(|(_, key)| key.1.as_str()))
         .int("rate_date", gone.iter().map(|(_, key)| key.2));
-    let key = ["creditor_id", "base", "quote", "rate_date"];
-    delete(on, "fx_rate", &key, rows).await
+    rows::delete(on, "fx_rate", &RATE_KEY, rows).await
 }
 
 /// Deletes debtors, unless a newer version is stored.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn delete_debtors(on: &impl Sql, gone: &[(Stamp, String)]) -> Result<()> {
-    let rows = stamped(gone.iter().map(|(stamp, _)| stamp));
-    delete(on, "debtor", &["creditor_id", "debtor_id"], rows).await
+pub async fn delete_debtors(on: &impl Sql, gone: &[Stamp]) -> Result<()> {
+    rows::delete(on, "debtor", &DEBTOR_KEY, of_debtors(gone.iter())).await
 }
 
 /// Deletes scores, unless a newer version is stored.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn delete_scores(on: &impl Sql, gone: &[(Stamp, String)]) -> Result<()> {
-    let rows = stamped(gone.iter().map(|(stamp, _)| stamp));
-    delete(on, "score", &["creditor_id", "debtor_id"], rows).await
-}
-
-/// Deletes the rows of a table that are older than the stamps in `rows`.
-async fn delete(on: &impl Sql, target: &str, key: &[&str], rows: Rows) -> Result<()> {
-    let listed = |alias: &str| {
-        let columns: Vec<_> = key.iter().map(|name| format!("{alias}{name}")).collect();
-        columns.join(", ")
-    };
-    let same: Vec<_> = key
-        .iter()
-        .map(|name| format!("t.{name} = r.{name}"))
-        .collect();
-    // Found by key first: a condition on the table itself would walk through all of it.
-    on.execute_rows(rows, vec![], |table, _| {
-        format!(
-            "DELETE FROM {target} WHERE ({}) IN (SELECT {} FROM {table} AS r CROSS JOIN {target} AS t WHERE {} \
-             AND (t.generation < r.generation OR (t.generation = r.generation AND t.version < r.version)))",
-            listed(""),
-            listed("t."),
-            same.join(" AND ")
-        )
-    })
-    .await?;
-    Ok(())
+pub async fn delete_scores(on: &impl Sql, gone: &[Stamp]) -> Result<()> {
+    rows::delete(on, "score", &DEBTOR_KEY, of_debtors(gone.iter())).await
 }
 
 /// Deletes what a completed snapshot of the registry did not contain in a partition; of facts of creditors, with `part`
@@ -255,17 +144,9 @@ async fn delete(on: &impl Sql, target: &str, key: &[&str], rows: Rows) -> Result
 /// # Errors
 /// Those of the database.
 pub async fn remove_stale_registry(on: &impl Sql, part: i64, generation: i64) -> Result<()> {
-    if part >= 0 {
-        return remove_stale(on, "debtor", part, generation).await;
-    }
-    for table in ["creditor", "fx_rate"] {
-        on.execute_sql(
-            &format!("DELETE FROM {table} WHERE generation < $1"),
-            vec![generation.into()],
-        )
-        .await?;
-    }
-    Ok(())
+    let of_creditors: &[&str] = &["creditor", "fx_rate"];
+    let targets = if part < 0 { of_creditors } else { &["debtor"] };
+    rows::remove_stale(on, targets, part, generation).await
 }
 
 /// Deletes what a completed snapshot of scoring did not contain in a partition.
@@ -273,16 +154,7 @@ pub async fn remove_stale_registry(on: &impl Sql, part: i64, generation: i64) ->
 /// # Errors
 /// Those of the database.
 pub async fn remove_stale_scores(on: &impl Sql, part: i64, generation: i64) -> Result<()> {
-    remove_stale(on, "score", part, generation).await
-}
-
-async fn remove_stale(on: &impl Sql, table: &str, part: i64, generation: i64) -> Result<()> {
-    on.execute_sql(
-        &format!("DELETE FROM {table} WHERE part = $1 AND generation < $2"),
-        vec![part.into(), generation.into()],
-    )
-    .await?;
-    Ok(())
+    rows::remove_stale(on, &["score"], part, generation).await
 }
 
 /// Creditors with the version they have.
@@ -338,16 +210,6 @@ pub async fn stored_scores(db: &Db, part: i64) -> Result<Vec<StoredRow>> {
         "SELECT creditor_id, debtor_id, debtor_id AS entity_id, version FROM score WHERE part = $1";
     let rows = db.query(sql, vec![part.into()]).await?;
     rows.iter().map(|row| stored_row(row, "score")).collect()
-}
-
-fn stored_row(row: &QueryResult, entity: &'static str) -> Result<StoredRow> {
-    Ok(StoredRow {
-        creditor_id: column(row, "creditor_id")?,
-        debtor_id: column(row, "debtor_id")?,
-        entity,
-        entity_id: column(row, "entity_id")?,
-        version: column(row, "version")?,
-    })
 }
 
 /// Creditors with debtors here.

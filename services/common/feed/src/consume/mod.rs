@@ -17,6 +17,7 @@ pub(crate) mod cursor;
 mod lag;
 mod lease;
 pub(crate) mod park;
+pub mod rows;
 mod sweep;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

@@ -98,6 +98,11 @@ impl Rows {
         self
     }
 
+    /// Names of the columns, in the order in which they were added.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.columns.iter().map(|(name, _)| *name)
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,12 +1,13 @@
 //! Disputes, promises and instalment plans.
 
-use mahnwerk_feed::StoredRow;
+use mahnwerk_feed::{
+    StoredRow,
+    consume::rows::{self, Stamp, of_debtors, stored_row},
+};
 use mahnwerk_runtime::{
     db::{Db, Sql, column},
     error::Result,
 };
-
-use super::{Stamp, delete, newer, stamped, stored_row};
 
 /// A dispute, by its entity name on the feed.
 pub const DISPUTE: &str = "dispute";
@@ -19,6 +20,8 @@ pub const INSTALMENT_PLAN: &str = "instalment_plan";
 
 /// All kinds of arrangements.
 pub const ARRANGEMENTS: [&str; 3] = [DISPUTE, PROMISE, INSTALMENT_PLAN];
+
+const KEY: [&str; 4] = ["creditor_id", "debtor_id", "kind", "arrangement_id"];
 
 /// A dispute, promise or plan to be stored.
 pub struct ArrangementRow {
@@ -48,7 +51,8 @@ pub async fn upsert_arrangements(
     arrangements: &[(Stamp, ArrangementRow)],
 ) -> Result<()> {
     let all = || arrangements.iter().map(|(_, row)| row);
-    let rows = stamped(arrangements.iter().map(|(stamp, _)| stamp))
+    let rows = of_debtors(arrangements.iter().map(|(stamp, _)| stamp))
+        .text("kind", all().map(|_| kind))
         .text(
             "arrangement_id",
             all().map(|row| row.arrangement_id.as_str()),
@@ -59,36 +63,21 @@ pub async fn upsert_arrangements(
         .opt_int("closed", all().map(|row| row.closed))
         .int("upheld", all().map(|row| i64::from(row.upheld)))
         .int("broken", all().map(|row| i64::from(row.broken)));
-    on.execute_rows(rows, vec![kind.into()], |table, n| {
-        format!(
-            "INSERT INTO arrangement (creditor_id, debtor_id, kind, arrangement_id, part, generation, version, \
-             item_id, amount, opened, closed, upheld, broken) SELECT r.creditor_id, r.debtor_id, ${n}, \
-             r.arrangement_id, r.part, r.generation, r.version, r.item_id, r.amount, r.opened, r.closed, r.upheld, \
-             r.broken FROM {table} AS r WHERE true ON CONFLICT (creditor_id, debtor_id, kind, arrangement_id) \
-             DO UPDATE SET generation = excluded.generation, version = excluded.version, item_id = excluded.item_id, \
-             amount = excluded.amount, opened = excluded.opened, closed = excluded.closed, \
-             upheld = excluded.upheld, broken = excluded.broken {}",
-            newer("arrangement")
-        )
-    })
-    .await?;
-    Ok(())
+    rows::upsert(on, "arrangement", &KEY, rows).await
 }
 
 /// Deletes arrangements of a kind, unless a newer version is stored.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn delete_arrangements(
-    on: &impl Sql,
-    kind: &str,
-    gone: &[(Stamp, String)],
-) -> Result<()> {
-    let rows = stamped(gone.iter().map(|(stamp, _)| stamp))
+pub async fn delete_arrangements(on: &impl Sql, kind: &str, gone: &[Stamp]) -> Result<()> {
+    let rows = of_debtors(gone.iter())
         .text("kind", gone.iter().map(|_| kind))
-        .text("arrangement_id", gone.iter().map(|(_, id)| id.as_str()));
-    let key = ["creditor_id", "debtor_id", "kind", "arrangement_id"];
-    delete(on, "arrangement", &key, rows).await
+        .text(
+            "arrangement_id",
+            gone.iter().map(|stamp| stamp.entity_id.as_str()),
+        );
+    rows::delete(on, "arrangement", &KEY, rows).await
 }
 
 /// Arrangements of a partition with the version they have.

@@ -121,6 +121,15 @@ impl Program {
 }
 
 impl Process {
+    /// Its number in the system.
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it is running")
+    }
+
     /// Its log.
     #[must_use]
     pub fn log(&self) -> Log {
@@ -134,7 +143,7 @@ impl Process {
 
     /// SIGTERM: asks it to stop.
     pub async fn terminate(&self) {
-        let pid = self.child.id().expect("it is running").to_string();
+        let pid = self.id().to_string();
         let status = Command::new("kill").args(["-TERM", &pid]).status().await;
         assert!(status.expect("kill").success());
     }

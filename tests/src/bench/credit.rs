@@ -89,7 +89,7 @@ pub async fn measure(portfolio: &Portfolio) -> Line {
     Line {
         what: "CheckCredit, against a read and two rows".to_owned(),
         unit: "calls",
-        floor: floor.rate(),
+        floor: Some(floor.rate()),
         rate: own.rate(),
         budget: Some(0.6),
         latency: Some([floor.latency(), own.latency()]),

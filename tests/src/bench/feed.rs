@@ -19,7 +19,7 @@ pub async fn measure(portfolio: &Portfolio) -> [Line; 2] {
     let snapshot = Line {
         what: "feed snapshot, against keyset reads".to_owned(),
         unit: "rows",
-        floor,
+        floor: Some(floor),
         rate: rows / seconds,
         budget: Some(0.3),
         latency: None,
@@ -30,7 +30,7 @@ pub async fn measure(portfolio: &Portfolio) -> [Line; 2] {
     let catch_up = Line {
         what: "feed catch-up, against keyset reads".to_owned(),
         unit: "rows",
-        floor,
+        floor: Some(floor),
         rate: changes / seconds,
         budget: Some(0.3),
         latency: None,

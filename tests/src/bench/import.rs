@@ -1,19 +1,19 @@
 //! Invoices imported, against `COPY` of the same rows into all tables that the import writes.
 
 use mahnwerk_proto::registry::v1::{
-    ImportChunk, ImportLedgerRequest, ImportRow, ImportStart, import_ledger_request::Message,
-    import_row::Record,
+    Channel, ContactPoint, ContactState, ImportChunk, ImportLedgerRequest, ImportRow, ImportStart,
+    Item, import_ledger_request::Message, import_row::Record,
 };
 use tokio::time::Instant;
 
 use super::{
     Line,
-    portfolio::{CREDITOR, DEBTORS, INVOICES_EACH, Portfolio, debtor_id},
+    portfolio::{CREDITOR, INVOICES_EACH, Portfolio, debtor_id, debtors, due_date},
     tell,
 };
 use crate::{
-    suite::Service,
-    world::{debtor, invoice},
+    suite::{Clients, Service},
+    world::{day, debtor, invoice},
 };
 
 const CHUNK: usize = 1_000;
@@ -24,34 +24,60 @@ pub async fn measure(portfolio: &mut Portfolio) -> Line {
     let mut clients = portfolio.clients();
     clients.open_creditor(CREDITOR).await;
     tell("importing debtors");
-    let debtors = (0..DEBTORS).map(|number| Record::Debtor(debtor("", &debtor_id(number))));
-    import(portfolio, "debtors", debtors.collect()).await;
+    import_debtors(&mut clients, CREDITOR, debtors()).await;
     let before = portfolio.cluster.sql(
         &database(portfolio),
         "SELECT coalesce(max(seq), 0) FROM event",
     );
-
-    let count = DEBTORS * INVOICES_EACH;
+    let count = debtors() * INVOICES_EACH;
     tell(&format!("importing {count} invoices"));
-    let invoices = (0..count).map(|number| {
-        Record::Invoice(invoice(
-            "",
-            &debtor_id(number),
-            &format!("i{number:07}"),
-            1_000 + number as i64,
-        ))
-    });
-    let seconds = import(portfolio, "invoices", invoices.collect()).await;
+    let (seconds, token) = import_invoices(&mut clients, CREDITOR, debtors()).await;
+    portfolio.token = token;
     tell("copying the same rows");
     let floor = copy_seconds(portfolio, &before);
     Line {
         what: "import of invoices, against COPY".to_owned(),
         unit: "rows",
-        floor: count as f64 / floor,
+        floor: Some(count as f64 / floor),
         rate: count as f64 / seconds,
         budget: Some(0.3),
         latency: None,
     }
+}
+
+/// Imports so many debtors, each with an e-mail address.
+pub async fn import_debtors(clients: &mut Clients, creditor_id: &str, count: usize) {
+    let debtors = (0..count).map(|number| Record::Debtor(debtor("", &debtor_id(number))));
+    import(clients, creditor_id, "debtors", debtors.collect()).await;
+    let addresses = (0..count).map(|number| {
+        Record::ContactPoint(ContactPoint {
+            debtor_id: debtor_id(number),
+            contact_point_id: "email".to_owned(),
+            channel: Channel::Email.into(),
+            address: format!("d{number}@example.org"),
+            state: ContactState::Unverified.into(),
+            ..ContactPoint::default()
+        })
+    });
+    import(clients, creditor_id, "addresses", addresses.collect()).await;
+}
+
+/// Imports the invoices of so many debtors. Answers how long it took, in seconds, and the last token.
+pub async fn import_invoices(
+    clients: &mut Clients,
+    creditor_id: &str,
+    debtors: usize,
+) -> (f64, String) {
+    let invoices = (0..debtors * INVOICES_EACH).map(|number| {
+        let id = format!("i{number:07}");
+        let cents = 1_000 + number as i64;
+        Record::Invoice(Item {
+            document_date: Some(day(2024, 9, 2)),
+            due_date: Some(due_date(number, debtors)),
+            ..invoice("", &debtor_id(number % debtors), &id, cents)
+        })
+    });
+    import(clients, creditor_id, "invoices", invoices.collect()).await
 }
 
 fn database(portfolio: &Portfolio) -> String {
@@ -59,10 +85,15 @@ fn database(portfolio: &Portfolio) -> String {
     url.rsplit_once('/').expect("a database").1.to_owned()
 }
 
-/// Imports the records over one stream and returns how long it took, in seconds.
-async fn import(portfolio: &mut Portfolio, import_id: &str, records: Vec<Record>) -> f64 {
+/// Imports the records over one stream. Answers how long it took, in seconds, and the last token.
+async fn import(
+    clients: &mut Clients,
+    creditor_id: &str,
+    import_id: &str,
+    records: Vec<Record>,
+) -> (f64, String) {
     let start = ImportStart {
-        creditor_id: CREDITOR.to_owned(),
+        creditor_id: creditor_id.to_owned(),
         import_id: import_id.to_owned(),
     };
     let rows: Vec<ImportRow> = (1..)
@@ -83,7 +114,7 @@ async fn import(portfolio: &mut Portfolio, import_id: &str, records: Vec<Record>
             message: Some(message),
         })
         .collect();
-    let mut clients = portfolio.clients();
+    let mut token = String::new();
     let began = Instant::now();
     let mut answers = clients
         .imports
@@ -93,9 +124,9 @@ async fn import(portfolio: &mut Portfolio, import_id: &str, records: Vec<Record>
         .into_inner();
     while let Some(answer) = answers.message().await.expect("an answer") {
         assert!(answer.refused.is_empty(), "{:?}", answer.refused.first());
-        portfolio.token = answer.consistency_token;
+        token = answer.consistency_token;
     }
-    began.elapsed().as_secs_f64()
+    (began.elapsed().as_secs_f64(), token)
 }
 
 /// Writes the rows of the import into empty copies of their tables, with all constraints and indexes.

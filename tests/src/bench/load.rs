@@ -29,11 +29,15 @@ impl Measured {
 
     /// Median and 99th percentile in microseconds.
     pub fn latency(&self) -> (u64, u64) {
-        let mut micros = self.micros.clone();
-        micros.sort_unstable();
-        let at = |percent: usize| micros[(micros.len() - 1) * percent / 100];
-        (at(50), at(99))
+        percentiles(self.micros.clone())
     }
+}
+
+/// Median and 99th percentile.
+pub fn percentiles(mut values: Vec<u64>) -> (u64, u64) {
+    values.sort_unstable();
+    let at = |percent: usize| values[(values.len() - 1) * percent / 100];
+    (at(50), at(99))
 }
 
 /// Measures several kinds of calls in turns. A call gets the number of its caller and of its turn.

@@ -1,116 +1,156 @@
-//! Measurements on PostgreSQL, each against a floor measured in the same run, in turns with it.
+//! Measurements on PostgreSQL, each against a floor measured in the same run, in turns with it where both are short.
 //!
-//! Everything is a closed loop, bounded in calls and in time, over loopback. Only ratios mean anything: client, services,
-//! floor servers and database share one machine.
+//! Everything but the latency is a closed loop, bounded in calls and in time, over loopback. Only ratios mean anything:
+//! client, services, floor servers and database share one machine.
 
 mod credit;
+mod dunning;
 mod feed;
 mod floor;
 mod import;
+mod latency;
+mod letters;
 mod load;
+mod mail;
+mod memory;
+mod million;
 mod portfolio;
+mod report;
 mod rescore;
 mod score;
+mod segment;
+mod services;
 mod statements;
+mod tryton;
 
 use portfolio::Portfolio;
+use report::{Line, Report};
+use services::Services;
 
-/// One line of the table.
-pub(crate) struct Line {
-    what: String,
-    unit: &'static str,
-    floor: f64,
-    rate: f64,
-    /// Least ratio of rate to floor, if there is one.
-    budget: Option<f64>,
-    /// Median and 99th percentile in microseconds of the floor and of the thing, where calls were timed.
-    latency: Option<[(u64, u64); 2]>,
+/// What is measured unless something is named.
+const ALL: [&str; 9] = [
+    "import", "feed", "score", "credit", "rescore", "segment", "latency", "dunning", "mail",
+];
+/// What is measured only when it is named: a million items take minutes, Tryton has to be installed.
+const MORE: [&str; 2] = ["dunning-1m", "tryton"];
+
+/// What was asked for.
+struct Wanted {
+    names: Vec<String>,
+    statements: bool,
 }
 
-const ALL: [&str; 5] = ["import", "feed", "score", "credit", "rescore"];
+impl Wanted {
+    fn parse(mut names: Vec<String>) -> Self {
+        let mut taken = |flag: &str| {
+            let before = names.len();
+            names.retain(|name| name != flag);
+            names.len() < before
+        };
+        let statements = taken("--statements");
+        if taken("--small") {
+            portfolio::make_small();
+        }
+        let known = |name: &String| ALL.iter().chain(&MORE).any(|each| each == name);
+        let unknown: Vec<_> = names.iter().filter(|name| !known(name)).collect();
+        assert!(
+            unknown.is_empty(),
+            "unknown measurements {unknown:?}; there are {ALL:?}, and by name only {MORE:?}"
+        );
+        Self { names, statements }
+    }
 
-/// Runs the measurements named, or all, and prints the table. With `--statements` among the names, what each statement
-/// cost the database is printed as well.
+    fn has(&self, name: &str) -> bool {
+        let named = self.names.iter().any(|each| each == name);
+        named || (self.names.is_empty() && ALL.contains(&name))
+    }
+
+    fn has_any(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.has(name))
+    }
+}
+
+/// Runs the measurements named, or all, and prints what they gave. With `--statements` among the names, what each
+/// statement cost the database is printed as well; with `--small` everything is a tenth as large, to see that it works.
 ///
 /// # Panics
 /// If something cannot be measured, or a name is unknown.
-pub fn main(mut names: Vec<String>) {
-    let before = names.len();
-    names.retain(|name| name != "--statements");
-    let statements = names.len() < before;
-    let unknown: Vec<_> = names
-        .iter()
-        .filter(|name| !ALL.contains(&name.as_str()))
-        .collect();
-    assert!(
-        unknown.is_empty(),
-        "unknown measurements {unknown:?}; there are {ALL:?}"
-    );
-    let wanted = |name: &str| names.is_empty() || names.iter().any(|each| each == name);
+pub fn main(names: Vec<String>) {
+    let wanted = Wanted::parse(names);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .expect("a runtime");
-    let lines = runtime.block_on(async {
-        let mut lines = Vec::new();
-        // The import fills the portfolio that everything else is measured on.
-        let (mut portfolio, imported) = Portfolio::import(statements).await;
-        lines.push(imported);
-        statements::report("import");
-        if wanted("feed") {
-            lines.extend(feed::measure(&portfolio).await);
-            statements::report("feed");
-        }
-        portfolio.start_scoring(&mut lines).await;
-        statements::report("snapshot projected and scored");
-        if wanted("score") {
-            lines.extend(score::measure(&portfolio).await);
-            statements::report("GetScore");
-        }
-        if wanted("credit") {
-            lines.push(credit::measure(&portfolio).await);
-            statements::report("CheckCredit");
-        }
-        if wanted("rescore") {
-            lines.push(rescore::measure(&portfolio).await);
-            statements::report("re-scoring");
-        }
-        portfolio.stop().await;
-        lines
-    });
-    print(&lines);
+    let mut report = Report::default();
+    runtime.block_on(measure(&wanted, &mut report));
+    report.print();
 }
 
-fn print(lines: &[Line]) {
-    println!(
-        "\n{:<44} {:>12} {:>12} {:>7} {:>7}  p50/p99 µs: floor, measured",
-        "what", "floor/s", "measured/s", "ratio", "budget"
-    );
-    for line in lines {
-        let ratio = line.rate / line.floor;
-        let budget = line
-            .budget
-            .map_or_else(|| "-".to_owned(), |budget| format!("{budget:.2}"));
-        let missed = line.budget.is_some_and(|budget| ratio < budget);
-        let latency = line.latency.map_or_else(String::new, |[floor, own]| {
-            format!(
-                "{}/{}, {}/{} (p99 ×{:.2})",
-                floor.0,
-                floor.1,
-                own.0,
-                own.1,
-                own.1 as f64 / floor.1 as f64
-            )
-        });
-        println!(
-            "{:<44} {:>12.0} {:>12.0} {:>7.2} {:>7}  {latency}{}",
-            format!("{} [{}]", line.what, line.unit),
-            line.floor,
-            line.rate,
-            ratio,
-            budget,
-            if missed { "  MISSED" } else { "" }
-        );
+async fn measure(wanted: &Wanted, report: &mut Report) {
+    // First, because it wants the machine for itself.
+    let tryton = wanted.has("tryton").then(tryton::measure);
+    // The import fills the portfolio that everything else is measured on.
+    let (mut portfolio, imported) = Portfolio::import(wanted.statements).await;
+    report.lines.push(imported);
+    statements::report("import");
+    if wanted.has("feed") {
+        report.lines.extend(feed::measure(&portfolio).await);
+        statements::report("feed");
+    }
+    portfolio.start_scoring(report).await;
+    statements::report("snapshot projected and scored");
+    if wanted.has("score") {
+        report.lines.extend(score::measure(&portfolio).await);
+        statements::report("GetScore");
+    }
+    if wanted.has("credit") {
+        report.lines.push(credit::measure(&portfolio).await);
+        statements::report("CheckCredit");
+    }
+    if wanted.has("rescore") {
+        report.lines.push(rescore::measure(&portfolio).await);
+        statements::report("re-scoring");
+    }
+    let on_all = [
+        "segment",
+        "latency",
+        "dunning",
+        "dunning-1m",
+        "mail",
+        "tryton",
+    ];
+    if wanted.has_any(&on_all) {
+        let services = Services::start(portfolio, report).await;
+        statements::report("snapshots of segmentation and dunning");
+        measure_all(wanted, &services, tryton, report).await;
+        services.stop(report).await;
+    } else {
+        portfolio.stop().await;
+    }
+}
+
+/// What needs all four services.
+async fn measure_all(
+    wanted: &Wanted,
+    services: &Services,
+    tryton: Option<tryton::Measured>,
+    report: &mut Report,
+) {
+    if wanted.has("segment") {
+        report.lines.push(segment::measure(services).await);
+        statements::report("re-segmentation");
+    }
+    if wanted.has("latency") {
+        latency::measure(services, report).await;
+        statements::report("latency");
+    }
+    if wanted.has_any(&["dunning", "dunning-1m", "mail", "tryton"]) {
+        dunning::measure(services, wanted.has("dunning-1m"), tryton, report).await;
+    }
+    if wanted.has("mail") {
+        report.lines.push(letters::measure());
+        report.lines.push(mail::measure(services).await);
+        statements::report("e-mails");
     }
 }
 

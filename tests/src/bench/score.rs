@@ -68,7 +68,7 @@ pub async fn measure(portfolio: &Portfolio) -> [Line; 2] {
     let line = |what: &str, floor: &super::load::Measured, budget| Line {
         what: what.to_owned(),
         unit: "calls",
-        floor: floor.rate(),
+        floor: Some(floor.rate()),
         rate: own.rate(),
         budget,
         latency: Some([floor.latency(), own.latency()]),

@@ -146,12 +146,15 @@ pub async fn of_debtors(
             Rows::new().text("debtor_id", debtor_ids.iter().map(String::as_str)),
             values,
             |table, n| {
-                let mut same = format!("m.creditor_id = ${n} AND m.debtor_id = r.debtor_id");
-                if scheme_id.is_some() {
-                    same.push_str(&format!(" AND m.scheme_id = ${}", n + 1));
-                }
+                // The scheme stays outside the look-up: within it, PostgreSQL may go by the index of segments, and so
+                // read the whole scheme for each debtor.
+                let same = format!("m.creditor_id = ${n} AND m.debtor_id = r.debtor_id");
+                let of_scheme = match scheme_id {
+                    Some(_) => format!(" AND m.scheme_id = ${}", n + 1),
+                    None => String::new(),
+                };
                 format!(
-                    "SELECT {COLUMNS} FROM {table} AS r {}",
+                    "SELECT {COLUMNS} FROM {table} AS r {}{of_scheme}",
                     on.lookup("membership", "m", &same)
                 )
             },
@@ -177,9 +180,9 @@ pub async fn in_scheme(
     after: &str,
     most: u64,
 ) -> Result<Vec<MembershipRow>> {
-    let same = "m.creditor_id = $1 AND m.debtor_id = d.debtor_id AND m.scheme_id = $2";
+    let same = "m.creditor_id = $1 AND m.debtor_id = d.debtor_id";
     let sql = format!(
-        "SELECT {COLUMNS} FROM debtor AS d {} AND d.creditor_id = $1 AND d.debtor_id > $3 \
+        "SELECT {COLUMNS} FROM debtor AS d {} AND m.scheme_id = $2 AND d.creditor_id = $1 AND d.debtor_id > $3 \
          ORDER BY d.debtor_id LIMIT $4",
         on.lookup("membership", "m", same)
     );

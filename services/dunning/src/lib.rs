@@ -72,6 +72,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> Result<Running> {
         freshness: service.freshness(),
         publisher: service.publisher().clone(),
         law,
+        wake: Arc::default(),
     };
     let email = worker::way_out(&settings.dispatch).await?;
     let remote = worker::outbox::Remote::new(connect(&settings.registry_url)?);

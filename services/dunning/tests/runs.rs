@@ -20,14 +20,17 @@ macro_rules! on_sqlite {
 
 on_sqlite! {
     runs::a_run_gives_every_item_a_reason,
+    runs::a_small_run_is_one_piece,
     runs::a_worker_that_was_overtaken_changes_nothing,
     runs::a_step_that_waits_is_not_proposed_again,
+    runs::a_step_that_a_notice_holds_is_not_made_again,
     runs::a_cancelled_run_gives_its_steps_free,
     runs::a_reviewer_edits_what_is_proposed,
     runs::a_release_renders_what_can_be_rendered,
     runs::a_replay_names_exactly_what_differs,
     dispatching::nothing_leaves_unless_it_is_switched_on,
     dispatching::two_dispatchers_send_nothing_twice,
+    dispatching::nobody_takes_more_than_asked_for,
     dispatching::a_crash_while_sending_is_uncertain_and_not_repeated,
     dispatching::what_was_not_sent_after_all_is_sent_again,
     dispatching::what_arrived_since_the_release_withdraws,
@@ -36,6 +39,7 @@ on_sqlite! {
     dispatching::what_cannot_be_sent_now_waits,
     tasks::a_call_lets_the_ladder_go_on,
     tasks::a_letter_is_brought_by_hand_or_taken_back,
+    tasks::a_broken_promise_is_a_task_once,
     tasks::a_claimed_task_is_nobody_elses,
     tasks::commands_are_carried_out_once_or_become_tasks,
 }

@@ -98,6 +98,10 @@ impl Channel for Guard {
         }
         self.channel.send(message).await
     }
+
+    fn at_once(&self) -> u16 {
+        self.channel.at_once()
+    }
 }
 
 #[cfg(test)]

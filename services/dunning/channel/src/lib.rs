@@ -33,6 +33,12 @@ pub trait Channel: Send + Sync {
     ///
     /// See [`SendError`].
     async fn send(&self, message: &Message) -> Result<(), SendError>;
+
+    /// How many messages it can have on their way at the same time. A caller that begins no more of them has no more in
+    /// doubt when it dies.
+    fn at_once(&self) -> u16 {
+        8
+    }
 }
 
 /// Why a message was not sent, or may not have been. Reasons name no person and no address.

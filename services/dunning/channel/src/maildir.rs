@@ -58,6 +58,11 @@ impl Channel for Maildir {
             .await
             .map_err(failed)
     }
+
+    /// A directory takes many.
+    fn at_once(&self) -> u16 {
+        32
+    }
 }
 
 #[cfg(test)]

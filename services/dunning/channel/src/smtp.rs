@@ -30,6 +30,7 @@ pub struct Smtp {
     credentials: Option<Credentials>,
     hello_name: ClientId,
     timeout: Duration,
+    connections: u16,
     permits: Semaphore,
     idle: Mutex<Vec<Session>>,
 }
@@ -51,6 +52,7 @@ impl Smtp {
             credentials: config.credentials(),
             hello_name: hello_name.map_or_else(ClientId::default, ClientId::Domain),
             timeout: Duration::from_secs(config.timeout_seconds),
+            connections: config.connections,
             permits: Semaphore::new(usize::from(config.connections)),
             idle: Mutex::new(Vec::new()),
         })
@@ -139,6 +141,10 @@ impl Channel for Smtp {
             Err(Failure::Lost { .. }) => {}
         }
         sent.map_err(after_text)
+    }
+
+    fn at_once(&self) -> u16 {
+        self.connections
     }
 }
 

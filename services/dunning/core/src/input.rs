@@ -8,6 +8,7 @@ mod validate;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use crate::is_default;
 use crate::pause::Pause;
 use crate::procedure::FeePosting;
 
@@ -219,17 +220,38 @@ pub struct Item {
     /// Open amount, minor units, 0 or more.
     pub open: i64,
     /// How much of it is disputed.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub disputed: i64,
     /// How much of it an open promise covers.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub promised: i64,
     /// How much of it an unbroken instalment plan covers.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub planned: i64,
     /// Whether a direct debit is under way.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub collection_pending: bool,
     /// The open amount from each date on which it changed, rising; empty where no interest is ever claimed.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub history: Vec<PrincipalPoint>,
     /// How far it has been dunned.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub state: DunningState,
+    /// The latest of its steps beyond `state` that a notice holds already: one whose sending was never recorded here.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub taken: Option<TakenStep>,
+}
+
+/// A step of an item that a notice holds, so that no other can have it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TakenStep {
+    /// The cycle, from 1.
+    pub cycle: u32,
+    /// The level, from 1.
+    pub level: u8,
+    /// Key of the notice.
+    pub notice: String,
 }
 
 /// An open amount from a date on.
@@ -244,27 +266,37 @@ pub struct PrincipalPoint {
 
 /// How far an item has been dunned: what sending recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct DunningState {
     /// Key of the procedure of the last notice; empty before the first.
+    #[serde(skip_serializing_if = "is_default")]
     pub procedure: String,
     /// From 1; a restart or a broken plan begins the next. 0 before the first.
+    #[serde(skip_serializing_if = "is_default")]
     pub cycle: u32,
     /// Level of the last notice of the cycle; 0 before the first.
+    #[serde(skip_serializing_if = "is_default")]
     pub level: u8,
     /// Pay-by date printed on it. Outlives the cycle: nobody's time is shortened by a restart.
+    #[serde(skip_serializing_if = "is_default")]
     pub pay_by: Option<NaiveDate>,
     /// Its business date.
+    #[serde(skip_serializing_if = "is_default")]
     pub notice_on: Option<NaiveDate>,
     /// Whether its step is really done: sent, and its call made.
+    #[serde(skip_serializing_if = "is_default")]
     pub done: bool,
     /// Whether the notice that a statute demands was sent, in whatever cycle.
+    #[serde(skip_serializing_if = "is_default")]
     pub statutory_sent: bool,
     /// Reminder fees so far that this item led to, minor units, unless posted as receivables.
+    #[serde(skip_serializing_if = "is_default")]
     pub fees: i64,
     /// Where the flat sum of the law was posted when it was claimed; `None` if it was not.
+    #[serde(skip_serializing_if = "is_default")]
     pub flat_sum: Option<FeePosting>,
     /// Day on which it left the ladder: handed over, sold or ended.
+    #[serde(skip_serializing_if = "is_default")]
     pub left_on: Option<NaiveDate>,
 }
 

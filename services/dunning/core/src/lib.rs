@@ -22,6 +22,11 @@ pub mod unevaluated;
 pub mod violation;
 pub mod withdraw;
 
+/// Whether a field need not be written: what is stored of a million items is worth a little care.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 pub use evaluate::{Rules, evaluate};
 pub use input::Input;
 pub use plan::Plan;

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::input::{Channel, ProcedureRef};
+use crate::is_default;
 use crate::procedure::{FeePosting, FollowUp, Tone};
 
 /// The decision on one debtor on one business date.
@@ -92,19 +93,25 @@ pub struct NoticeItem {
 
 /// What of an open amount may be dunned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Amounts {
     /// Open amount, minor units.
+    #[serde(skip_serializing_if = "is_default")]
     pub open: i64,
     /// Set off.
+    #[serde(skip_serializing_if = "is_default")]
     pub netted: i64,
     /// Disputed.
+    #[serde(skip_serializing_if = "is_default")]
     pub disputed: i64,
     /// Covered by an instalment plan.
+    #[serde(skip_serializing_if = "is_default")]
     pub planned: i64,
     /// Covered by an open promise.
+    #[serde(skip_serializing_if = "is_default")]
     pub promised: i64,
     /// What is left: never below 0.
+    #[serde(skip_serializing_if = "is_default")]
     pub dunned: i64,
 }
 
@@ -248,24 +255,34 @@ pub struct Finding {
 #[serde(deny_unknown_fields, default)]
 pub struct Deciding {
     /// Open amount, and what was left out of it.
+    #[serde(skip_serializing_if = "is_default")]
     pub amounts: Amounts,
     /// Effective days past due.
+    #[serde(skip_serializing_if = "is_default")]
     pub age: i64,
     /// Level sent before, in the cycle.
+    #[serde(skip_serializing_if = "is_default")]
     pub sent: u8,
     /// Level in question.
+    #[serde(skip_serializing_if = "is_default")]
     pub level: Option<u8>,
     /// Days needed.
+    #[serde(skip_serializing_if = "is_default")]
     pub needed_days: Option<i64>,
     /// The least amount, minor units.
+    #[serde(skip_serializing_if = "is_default")]
     pub limit: Option<i64>,
     /// The amount that missed it, of all items tested together.
+    #[serde(skip_serializing_if = "is_default")]
     pub tested: Option<i64>,
     /// The date that decided: since when, until when, or the pay-by date.
+    #[serde(skip_serializing_if = "is_default")]
     pub date: Option<NaiveDate>,
     /// First date on which time alone may lift it; not moved to a business day.
+    #[serde(skip_serializing_if = "is_default")]
     pub next: Option<NaiveDate>,
     /// What decided: key of the notice, pause, leading item or procedure; code of the error.
+    #[serde(skip_serializing_if = "is_default")]
     pub reference: Option<String>,
 }
 
@@ -360,7 +377,8 @@ reasons! {
     NoChannel = "NO_CHANNEL",
     /// A reviewer took it off the notice.
     ExcludedByReview = "EXCLUDED_BY_REVIEW",
-    /// Since the proposal the step, or a later one, was sent, or a new cycle began.
+    /// The step, or a later one, is on the notice `reference` already; or, since the proposal, it was sent or a new cycle
+    /// began.
     AlreadySent = "ALREADY_SENT",
     /// Dunned: its first step.
     DunnedEntry = "DUNNED_ENTRY",

@@ -116,7 +116,10 @@ impl Finding {
                     self.date()
                 )
             }
-            _ => format!("Level {} was sent {on}", self.values.sent),
+            _ => match &self.values.reference {
+                Some(notice) => format!("Level {} is on the notice {notice} already", self.level()),
+                None => format!("Level {} was sent {on}", self.values.sent),
+            },
         }
     }
 

@@ -72,6 +72,7 @@ mod tests {
             collection_pending: false,
             history: Vec::new(),
             state: DunningState::default(),
+            taken: None,
         };
         Input {
             business_date: day,

@@ -345,7 +345,7 @@ impl App {
         let row = self
             .delivered(&mut once, creditor_id, notice_id, outcome)
             .await?;
-        once.finish(row).await
+        self.finish(once, row).await
     }
 
     /// The effect of a report, in a transaction that holds the debtor's lock.

@@ -34,8 +34,9 @@ use crate::storage::{
 
 pub use switch::SwitchView;
 
-/// Notices on their way at once, and so the most of which nobody knows anything after a crash.
-pub const AT_ONCE: u64 = 8;
+/// Notices taken up at once where there is no way out of e-mails; otherwise as many as it can have on their way, which is
+/// then the most of which nobody knows anything after a crash.
+const AT_ONCE: u64 = 8;
 
 /// The first wait after a notice could not be sent, and the longest, in microseconds.
 const FIRST_WAIT: i64 = 30_000_000;
@@ -71,6 +72,7 @@ pub struct Round {
 pub struct Outgoing {
     notice_id: String,
     debtor_id: String,
+    addressee: Addressee,
     attempt: Attempt,
     message: Message,
 }
@@ -90,7 +92,11 @@ impl Dispatcher {
     /// Those of the database; what is `SENDING` then is found by [`Dispatcher::expire`].
     pub async fn round(&self, creditor_id: &str) -> Result<Round> {
         let db = self.app.publisher.db();
-        let taken = notice::lease_due(db, creditor_id, AT_ONCE, self.lease).await?;
+        let at_once = self
+            .email
+            .as_ref()
+            .map_or(AT_ONCE, |it| it.at_once().into());
+        let taken = notice::lease_due(db, creditor_id, at_once, self.lease).await?;
         if taken.is_empty() {
             return Ok(Round::default());
         }
@@ -145,13 +151,13 @@ impl Dispatcher {
             return Ok(Vec::new());
         };
         let debtor_ids: Vec<String> = debtors.into_iter().map(str::to_owned).collect();
-        let procedures: Vec<_> = rows.iter().map(|row| row.procedure.clone()).collect();
+        let procedures = rows.iter().map(|row| row.procedure.clone()).collect();
         let subjects = inputs::load(&tx, &facts, &debtor_ids).await?;
         let mut checking = check::Checking {
             facts: &facts,
             today,
             at: tx.recorded_at(),
-            rules: Configuration::load(&tx, &app.law, &facts, &procedures).await?,
+            rules: Configuration::named(&tx, &app.law, &facts, procedures).await?,
             subjects: by_debtor(subjects),
             states: state::states(&tx, creditor_id, &items_of(&rows)).await?,
             texts: notice::texts(&tx, creditor_id, &ids).await?,
@@ -190,18 +196,11 @@ impl Dispatcher {
             return Ok(());
         }
         let publisher = &self.app.publisher;
-        let debtors: BTreeSet<&str> = outgoing.iter().map(|it| it.debtor_id.as_str()).collect();
-        let debtor_ids: Vec<String> = debtors.iter().map(|it| (*it).to_owned()).collect();
-        let locks = Locks::debtors(creditor_id, debtors);
+        let locks = Locks::debtors(creditor_id, outgoing.iter().map(|it| &*it.debtor_id));
         let mut tx = WriteTx::begin(publisher, locks, internal("dispatch")).await?;
         let ids: Vec<&str> = outgoing.iter().map(|it| it.notice_id.as_str()).collect();
         let rows = notice::get_many(&tx, creditor_id, &ids).await?;
         let states = state::states(&tx, creditor_id, &items_of(&rows)).await?;
-        let facts = inputs::creditor(&tx, creditor_id).await?;
-        let subjects = match &facts {
-            Some(facts) => by_debtor(inputs::load(&tx, facts, &debtor_ids).await?),
-            None => BTreeMap::new(),
-        };
         let mut by_id: BTreeMap<String, NoticeRow> = rows
             .into_iter()
             .map(|row| (row.notice_id.clone(), row))
@@ -218,11 +217,11 @@ impl Dispatcher {
                 tracing::warn!(notice = it.notice_id, "outcome of a notice came too late");
                 continue;
             };
-            let addressee = subjects.get(&row.debtor_id).map(|it| &it.addressee);
             let attempt = Attempt {
                 ended_at: Some(at),
                 ..it.attempt
             };
+            let addressee = Some(&it.addressee);
             ended(
                 &mut effects,
                 &mut row,

@@ -7,13 +7,12 @@ use mahnwerk_runtime::error::Result;
 
 use super::{
     App,
-    inputs::{Configuration, Subject},
+    inputs::{self, Configuration, Subject},
     not_ready,
-    propose::count_standing,
 };
 use crate::storage::{
     facts,
-    notice::{self, NoticeRow},
+    notice::{self, Held, NoticeRow},
 };
 
 /// A debtor as a run of today would see it, and what the run would decide.
@@ -50,10 +49,10 @@ impl App {
         if !facts::ready(on, super::FEEDS).await? {
             return Err(not_ready());
         }
-        let configuration = Configuration::load(on, &self.law, &creditor, &[]).await?;
-        // As a run of today would: what is released and not sent yet is not proposed again.
-        let standing = notice::standing(on, creditor_id, &[debtor_id.to_owned()]).await?;
-        count_standing(std::slice::from_mut(&mut subject), &standing);
+        let configuration = Configuration::load(on, &self.law, &creditor).await?;
+        // As a run of today would, which begins when nothing is proposed any more.
+        let one = std::slice::from_mut(&mut subject);
+        inputs::add_under_way(on, creditor_id, one, Held::ByReleased).await?;
         let plan = configuration.evaluate(&subject.input)?;
         let today = subject.input.business_date;
         let current = notice::current(on, creditor_id, debtor_id, today).await?;

@@ -1,6 +1,7 @@
 //! Evaluation inputs: what is known of debtors, frozen, with the configuration they are evaluated by.
 
 mod build;
+mod under_way;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,6 +28,8 @@ use crate::storage::{
     facts::{self, Fact},
     opt_day, pause, procedure, settings, state,
 };
+
+pub use under_way::add_under_way;
 
 /// One debtor: its evaluation input, and what sending needs beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,21 +170,6 @@ pub async fn parked(
     Ok(parked.into_iter().collect())
 }
 
-/// Debtors with at least one open item in `parts`, by partition and id, after `after`, at most `limit`. They may be
-/// parked, or not known otherwise.
-///
-/// # Errors
-/// Those of the database.
-pub async fn candidates(
-    on: &impl Sql,
-    creditor_id: &str,
-    parts: &[i64],
-    after: (i64, &str),
-    limit: u64,
-) -> Result<Vec<(i64, String)>> {
-    facts::owing(on, creditor_id, parts, after, limit).await
-}
-
 /// What inputs of a creditor are evaluated by.
 #[derive(Clone, Debug)]
 pub struct Configuration {
@@ -191,7 +179,7 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    /// The latest revisions that `creditor` names, and those in `also`: of older notices.
+    /// The latest revisions that `creditor` names.
     ///
     /// # Errors
     /// Those of the database.
@@ -199,16 +187,25 @@ impl Configuration {
         on: &impl Sql,
         law: &Arc<LawPacks>,
         creditor: &CreditorFacts,
-        also: &[ProcedureRef],
     ) -> Result<Self> {
-        let latest = creditor
-            .procedures
-            .iter()
-            .map(|(id, revision)| ProcedureRef {
-                id: id.clone(),
-                revision: *revision,
-            });
-        let wanted: BTreeSet<ProcedureRef> = latest.chain(also.iter().cloned()).collect();
+        let latest = creditor.procedures.iter();
+        let latest = latest.map(|(id, revision)| ProcedureRef {
+            id: id.clone(),
+            revision: *revision,
+        });
+        Self::named(on, law, creditor, latest.collect()).await
+    }
+
+    /// The revisions `wanted`.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn named(
+        on: &impl Sql,
+        law: &Arc<LawPacks>,
+        creditor: &CreditorFacts,
+        wanted: BTreeSet<ProcedureRef>,
+    ) -> Result<Self> {
         let wanted: Vec<ProcedureRef> = wanted.into_iter().collect();
         let mut procedures = BTreeMap::new();
         for row in procedure::get_many(on, &creditor.creditor_id, &wanted).await? {

@@ -1,5 +1,6 @@
 //! Use cases: load, let the core decide, save.
 
+pub mod broken;
 pub mod calendar;
 pub mod deliver;
 pub mod dispatch;
@@ -20,12 +21,14 @@ pub mod task;
 use std::sync::Arc;
 
 use dunning_core::law::LawPacks;
-use mahnwerk_feed::{Freshness, Publisher};
+use mahnwerk_feed::{Freshness, OnceTx, Publisher, Written};
 use mahnwerk_proto::common::v1::ErrorReason;
 use mahnwerk_runtime::{
     db::Sql,
     error::{Error, Result, Violation},
 };
+use serde::Serialize;
+use tokio::sync::Notify;
 
 use crate::storage::facts;
 use inputs::{CreditorFacts, Subject};
@@ -39,12 +42,25 @@ pub struct App {
     pub freshness: Freshness,
     /// Interest and flat sums by law.
     pub law: Arc<LawPacks>,
+    /// Wakes the background of this process, because there may be something to do.
+    pub wake: Arc<Notify>,
 }
 
 /// The feeds that are consumed.
 const FEEDS: i64 = 3;
 
 impl App {
+    /// Ends a write that gives the background something to do.
+    pub(crate) async fn finish<T: Serialize + Send>(
+        &self,
+        once: Box<OnceTx>,
+        answer: T,
+    ) -> Result<Written<T>> {
+        let written = once.finish(answer).await?;
+        self.wake.notify_waiters();
+        Ok(written)
+    }
+
     /// What is known of a creditor.
     ///
     /// # Errors

@@ -1,7 +1,10 @@
 //! Commands to the registry: stored with what causes them, carried out afterwards, at least once under one id.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use dunning_core::input::Channel;
+use futures::future::join_all;
 use mahnwerk_feed::{Locks, WriteTx, partition};
 use mahnwerk_proto::dunning::v1::TaskKind;
 use mahnwerk_runtime::error::Result;
@@ -17,8 +20,8 @@ use crate::storage::{
     task::{self, TaskRow},
 };
 
-/// Commands carried out in one go.
-const AT_ONCE: u64 = 16;
+/// Commands carried out at once.
+const AT_ONCE: u64 = 32;
 
 /// The first wait after a command could not be carried out, and the longest, in microseconds.
 const FIRST_WAIT: i64 = 1_000_000;
@@ -99,27 +102,44 @@ pub trait Registry: Send + Sync {
 }
 
 impl App {
-    /// Carries out commands that are due, for `lease` microseconds each if nobody tells what became of them; answers how
-    /// many were taken.
+    /// Carries out commands that are due, those of one debtor one after another, for `lease` microseconds if nobody tells
+    /// what became of them; answers how many were taken.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn carry_out(&self, registry: &dyn Registry, lease: i64) -> Result<usize> {
         let db = self.publisher.db();
         let commands = outbox::lease_due(db, AT_ONCE, lease).await?;
+        if commands.is_empty() {
+            return Ok(0);
+        }
+        let mut by_debtor: BTreeMap<(&str, &str), Vec<&Command>> = BTreeMap::new();
         for command in &commands {
-            match registry.carry_out(command).await {
-                Ok(()) => {
-                    let txn = db.begin_write().await?;
-                    outbox::end(&txn, command, "DONE").await?;
-                    txn.commit().await?;
-                }
-                Err(Failure::Later) => {
-                    let doublings = u32::try_from(command.attempts.clamp(1, 20) - 1).unwrap_or(0);
-                    let wait = FIRST_WAIT.saturating_mul(1_i64 << doublings);
-                    outbox::postpone(db, command, wait.min(LONGEST_WAIT)).await?;
-                }
-                Err(Failure::Refused(reason)) => self.refused(command, &reason).await?,
+            let debtor = (&*command.creditor_id, &*command.debtor_id);
+            by_debtor.entry(debtor).or_default().push(command);
+        }
+        let of_debtor = async |commands: Vec<&Command>| {
+            let mut outcomes = Vec::with_capacity(commands.len());
+            for command in commands {
+                outcomes.push((command.clone(), registry.carry_out(command).await));
+            }
+            outcomes
+        };
+        let outcomes = join_all(by_debtor.into_values().map(of_debtor)).await;
+        let (done, failed): (Vec<_>, Vec<_>) = outcomes
+            .into_iter()
+            .flatten()
+            .partition(|(_, outcome)| outcome.is_ok());
+        let done: Vec<Command> = done.into_iter().map(|(command, _)| command).collect();
+        let txn = db.begin_write().await?;
+        outbox::end(&txn, &done, "DONE").await?;
+        let later = failed.iter().filter(|(_, it)| *it == Err(Failure::Later));
+        let later: Vec<_> = later.map(|(it, _)| (it, wait(it.attempts))).collect();
+        outbox::postpone(&txn, &later).await?;
+        txn.commit().await?;
+        for (command, outcome) in &failed {
+            if let Err(Failure::Refused(reason)) = outcome {
+                self.refused(command, reason).await?;
             }
         }
         Ok(commands.len())
@@ -130,7 +150,7 @@ impl App {
         let mut tx = WriteTx::begin(&self.publisher, locks, internal("outbox")).await?;
         let facts = inputs::creditor(&tx, &command.creditor_id).await?;
         let today = facts.and_then(|facts| facts.business_date);
-        if !outbox::end(&tx, command, "REFUSED").await? {
+        if outbox::end(&tx, std::slice::from_ref(command), "REFUSED").await? == 0 {
             return tx.rollback().await;
         }
         tracing::warn!(command = command.command_id, reason, "command refused");
@@ -164,4 +184,12 @@ impl App {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// How long to wait after so many tries, in microseconds.
+fn wait(attempts: i64) -> i64 {
+    let doublings = u32::try_from(attempts.clamp(1, 20) - 1).unwrap_or(0);
+    FIRST_WAIT
+        .saturating_mul(1_i64 << doublings)
+        .min(LONGEST_WAIT)
 }

@@ -1,11 +1,10 @@
-//! Proposing: debtors are evaluated in steps, each one transaction with the place up to which the partition is done.
+//! Proposing: debtors are evaluated in steps, each one transaction with the place up to which the piece is done.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use dunning_core::{
     Plan,
     plan::{self, Reason},
-    record,
 };
 use mahnwerk_feed::{Locks, WriteTx, partition};
 use mahnwerk_proto::dunning::v1::{NoticeState, RunState, TaskKind};
@@ -18,13 +17,17 @@ use super::{
     run::{internal, task_event},
 };
 use crate::storage::{
-    notice::{self, NoticeRow},
-    run::{self, Chunk, DebtorRow, RunRow, Step, to_json},
+    facts,
+    notice::{self, Held, NoticeRow},
+    run::{self, Chunk, DebtorRow, Piece, RunRow, Step, to_json},
     task::{self, TaskRow},
 };
 
 /// Most debtors of a step: what one transaction may lock.
 pub const STEP: u64 = mahnwerk_feed::locks::MAX_DEBTORS as u64;
+
+/// Most items of a step, unless a single debtor has more: what one transaction holds in memory.
+const STEP_ITEMS: i64 = 10_000;
 
 /// Most items named by a task.
 const TASK_ITEMS: usize = 100;
@@ -56,36 +59,6 @@ pub fn priority(amounts: impl Iterator<Item = i64>, pd_ppm: Option<i64>) -> i64 
     i64::try_from(worth.max().unwrap_or(0)).unwrap_or(i64::MAX)
 }
 
-/// Lets inputs see notices that are released and not sent yet as if they were sent today: what they dun is not proposed
-/// again while they wait.
-pub fn count_standing(subjects: &mut [Subject], standing: &[NoticeRow]) {
-    let mut by_debtor: BTreeMap<&str, Vec<&NoticeRow>> = BTreeMap::new();
-    for row in standing {
-        by_debtor.entry(&row.debtor_id).or_default().push(row);
-    }
-    for subject in subjects {
-        let Some(rows) = by_debtor.get(subject.debtor_id.as_str()) else {
-            continue;
-        };
-        for row in rows {
-            let today = subject.input.business_date;
-            let before = subject.input.items.iter();
-            let before = before.map(|item| (item.id.as_str(), &item.state)).collect();
-            let states = record::sent(&row.procedure.id, today, &row.content, &before);
-            let states: BTreeMap<String, _> = states
-                .into_iter()
-                .map(|(item_id, state)| (item_id.to_owned(), state))
-                .collect();
-            for item in &mut subject.input.items {
-                if let Some(state) = states.get(&item.id) {
-                    item.state = state.clone();
-                    item.state.pay_by = item.state.pay_by.max(Some(today));
-                }
-            }
-        }
-    }
-}
-
 /// What a step stores.
 #[derive(Default)]
 struct Proposal {
@@ -108,7 +81,7 @@ impl App {
         Ok(run.waits_for.is_empty() || self.freshness.has_all(&run.waits_for).await?)
     }
 
-    /// Lays a run's partitions out once its day is complete; answers whether it did.
+    /// Lays a run's pieces out once its day is complete; answers whether it did.
     ///
     /// # Errors
     /// Those of the database.
@@ -124,14 +97,15 @@ impl App {
             tx.rollback().await?;
             return Ok(false);
         };
-        run::open_chunks(&tx, &row).await?;
+        let debtors = run::owing_by_part(&tx, &row.creditor_id).await?;
+        run::open_chunks(&tx, &row, &pieces(&debtors)).await?;
         row.opened = true;
         run::update(&tx, &mut row).await?;
         tx.commit().await?;
         Ok(true)
     }
 
-    /// Evaluates the next debtors of a partition; answers whether there may be more.
+    /// Evaluates the next debtors of a piece; answers whether there may be more.
     ///
     /// # Errors
     /// Those of the database.
@@ -143,27 +117,29 @@ impl App {
         lease: i64,
     ) -> Result<bool> {
         let creditor_id = run.creditor_id.as_str();
-        let after = (chunk.part, chunk.next_debtor.as_str());
-        let parts = [chunk.part];
-        let found =
-            inputs::candidates(self.publisher.db(), creditor_id, &parts, after, STEP).await?;
-        let debtor_ids: Vec<String> = found.into_iter().map(|(_, debtor_id)| debtor_id).collect();
-        let locks = Locks::debtors(creditor_id, debtor_ids.iter().map(String::as_str));
+        let after = (chunk.at.0, chunk.at.1.as_str());
+        // One more than there is room for tells whether there are more.
+        let db = self.publisher.db();
+        let mut found = facts::owing(db, creditor_id, chunk.last, after, STEP + 1).await?;
+        let fitting = fitting(found.iter().map(|it| it.items));
+        let done = fitting == found.len();
+        found.truncate(fitting);
+        let to = found.last().map(|it| (it.part, it.debtor_id.clone()));
+        let debtor_ids: Vec<String> = found.into_iter().map(|it| it.debtor_id).collect();
         let locks = if debtor_ids.is_empty() {
             // The run cannot be cancelled meanwhile.
             Locks::debtor(creditor_id, "-")
         } else {
-            locks
+            Locks::debtors(creditor_id, debtor_ids.iter().map(String::as_str))
         };
         let mut tx = WriteTx::begin(&self.publisher, locks, internal("runs")).await?;
         let mut subjects = inputs::load(&tx, &run.facts, &debtor_ids).await?;
-        let standing = notice::standing(&tx, creditor_id, &debtor_ids).await?;
-        count_standing(&mut subjects, &standing);
+        inputs::add_under_way(&tx, creditor_id, &mut subjects, Held::ByAny).await?;
         let proposal = propose(run, rules, &subjects, tx.recorded_at())?;
         let evaluated = proposal.debtors.len();
         let step = Step {
-            to: debtor_ids.last().unwrap_or(&chunk.next_debtor).clone(),
-            done: (debtor_ids.len() as u64) < STEP,
+            to: to.unwrap_or_else(|| chunk.at.clone()),
+            done,
             evaluated: i64::try_from(evaluated).unwrap_or(0),
             parked: i64::try_from(debtor_ids.len().saturating_sub(evaluated)).unwrap_or(0),
             stale: proposal.stale,
@@ -173,14 +149,52 @@ impl App {
             return Ok(false);
         }
         run::insert_debtors(&tx, run, &proposal.debtors).await?;
-        run::add_reasons(&tx, run, chunk.part, &proposal.reasons).await?;
+        run::add_reasons(&tx, run, chunk.first, &proposal.reasons).await?;
         notice::insert(&tx, &proposal.notices).await?;
         let tasks = task::put(&tx, &proposal.tasks).await?;
         tx.append(tasks.iter().map(|it| task_event(it, "stated")).collect())?;
         tx.commit().await?;
-        chunk.next_debtor = step.to;
+        chunk.at = step.to;
         Ok(!step.done)
     }
+}
+
+/// The pieces of a run over all partitions, of which some have debtors to evaluate: as many adjacent ones as fit into one
+/// step together.
+fn pieces(debtors: &[(i64, i64)]) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    for (part, debtors) in debtors {
+        match pieces.last_mut() {
+            Some(piece) if piece.debtors + debtors <= STEP.cast_signed() => {
+                piece.debtors += debtors;
+            }
+            before => {
+                // Those in between, where nobody owes anything yet, belong to the piece before.
+                let first = before.map_or(0, |before| {
+                    before.last = part - 1;
+                    *part
+                });
+                pieces.push(Piece {
+                    first,
+                    last: mahnwerk_feed::PARTITIONS - 1,
+                    debtors: *debtors,
+                });
+            }
+        }
+    }
+    pieces
+}
+
+/// How many of the debtors with so many items fit into a step: at least one.
+fn fitting(items: impl Iterator<Item = i64>) -> usize {
+    let most = usize::try_from(STEP).unwrap_or(usize::MAX);
+    let mut sum = 0;
+    let fits = |items: &i64| {
+        let first = sum == 0;
+        sum += items;
+        first || sum <= STEP_ITEMS
+    };
+    items.take(most).take_while(fits).count()
 }
 
 fn propose(run: &RunRow, rules: &Configuration, subjects: &[Subject], at: i64) -> Result<Proposal> {
@@ -281,4 +295,35 @@ pub(crate) fn first_items<'i>(items: impl Iterator<Item = &'i str>) -> Vec<Strin
         .take(TASK_ITEMS)
         .map(str::to_owned)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn laid_out(debtors: &[(i64, i64)]) -> Vec<(i64, i64, i64)> {
+        let pieces = pieces(debtors).into_iter();
+        pieces.map(|it| (it.first, it.last, it.debtors)).collect()
+    }
+
+    #[test]
+    fn pieces_cover_all_partitions_and_fit_into_steps() {
+        assert_eq!(laid_out(&[]), []);
+        assert_eq!(laid_out(&[(17, 1)]), [(0, 63, 1)]);
+        let many: Vec<_> = (0..64).map(|part| (part, 4)).collect();
+        assert_eq!(laid_out(&many), [(0, 63, 256)]);
+        assert_eq!(
+            laid_out(&[(3, 200), (4, 56), (9, 1), (20, 900), (40, 255), (63, 1)]),
+            [(0, 8, 256), (9, 19, 1), (20, 39, 900), (40, 63, 256)]
+        );
+    }
+
+    #[test]
+    fn a_step_is_bounded_by_debtors_and_by_items() {
+        let most = usize::try_from(STEP).unwrap();
+        assert_eq!(fitting(std::iter::repeat_n(1, 300)), most);
+        assert_eq!(fitting([4_000, 6_000, 1].into_iter()), 2);
+        assert_eq!(fitting([20_000, 1].into_iter()), 1);
+        assert_eq!(fitting(std::iter::empty()), 0);
+    }
 }

@@ -21,40 +21,38 @@ use crate::storage::{
 };
 
 impl App {
-    /// Notices of a run that are still proposed, with their debtors locked; `None` if there are none, and the partition
-    /// is done then.
+    /// The next notices of a run that are still proposed, with their debtors locked, and whether there may be more; `None`
+    /// if somebody else has done the piece.
     async fn take_proposed(
         &self,
         run: &RunRow,
         chunk: &Chunk,
         lease: i64,
-    ) -> Result<Option<(WriteTx, Vec<NoticeRow>)>> {
+    ) -> Result<Option<(WriteTx, Vec<NoticeRow>, bool)>> {
         let creditor_id = run.creditor_id.as_str();
+        let (of_run, parts) = ((creditor_id, &*run.run_id), (chunk.first, chunk.last));
+        // One more than there is room for tells whether there are more.
         let db = self.publisher.db();
-        let found = notice::of_run(db, creditor_id, &run.run_id, chunk.part, STEP).await?;
-        let locks = if found.is_empty() {
-            Locks::debtor(creditor_id, "-")
-        } else {
-            Locks::debtors(creditor_id, found.iter().map(|row| row.debtor_id.as_str()))
-        };
+        let mut found = notice::proposed(db, of_run, parts, STEP + 1).await?;
+        let more = found.len() as u64 > STEP;
+        if more {
+            found.pop();
+        }
+        let locks = Locks::debtors(creditor_id, found.iter().map(|(_, debtor_id)| &**debtor_id));
         let tx = WriteTx::begin(&self.publisher, locks, internal("runs")).await?;
         let step = Step {
-            to: chunk.next_debtor.clone(),
-            done: found.is_empty(),
+            to: chunk.at.clone(),
+            done: !more,
             ..Step::default()
         };
         if !run::advance(&tx, run, chunk, &step, lease).await? {
             tx.rollback().await?;
             return Ok(None);
         }
-        if found.is_empty() {
-            tx.commit().await?;
-            return Ok(None);
-        }
-        let ids: Vec<&str> = found.iter().map(|row| row.notice_id.as_str()).collect();
+        let ids: Vec<&str> = found.iter().map(|(notice_id, _)| &**notice_id).collect();
         let mut rows = notice::get_many(&tx, creditor_id, &ids).await?;
         rows.retain(|row| row.state == NoticeState::Proposed);
-        Ok(Some((tx, rows)))
+        Ok(Some((tx, rows, more)))
     }
 
     /// Takes the next notices of a cancelled run off; answers whether there may be more.
@@ -62,15 +60,15 @@ impl App {
     /// # Errors
     /// Those of the database.
     pub async fn exclude_step(&self, run: &RunRow, chunk: &Chunk, lease: i64) -> Result<bool> {
-        let Some((tx, mut rows)) = self.take_proposed(run, chunk, lease).await? else {
+        let Some((tx, mut rows, more)) = self.take_proposed(run, chunk, lease).await? else {
             return Ok(false);
         };
         for row in &mut rows {
             row.state = NoticeState::Excluded;
         }
-        notice::update(&tx, &mut rows).await?;
+        notice::update_states(&tx, &mut rows).await?;
         tx.commit().await?;
-        Ok(true)
+        Ok(more)
     }
 
     /// Renders the next notices of a released run; answers whether there may be more. One that cannot be rendered fails,
@@ -79,13 +77,13 @@ impl App {
     /// # Errors
     /// Those of the database.
     pub async fn render_step(&self, run: &RunRow, chunk: &Chunk, lease: i64) -> Result<bool> {
-        let Some((mut tx, mut rows)) = self.take_proposed(run, chunk, lease).await? else {
+        let Some((mut tx, mut rows, more)) = self.take_proposed(run, chunk, lease).await? else {
             return Ok(false);
         };
         let creditor_id = run.creditor_id.as_str();
         let debtors: BTreeSet<&str> = rows.iter().map(|row| row.debtor_id.as_str()).collect();
         let debtors: Vec<&str> = debtors.into_iter().collect();
-        let seen = run::debtor(&tx, creditor_id, &run.run_id, &debtors).await?;
+        let seen = run::inputs(&tx, creditor_id, &run.run_id, &debtors).await?;
         let debtor_ids: Vec<String> = debtors.iter().map(|it| (*it).to_owned()).collect();
         let subjects = by_debtor(inputs::load(&tx, &run.facts, &debtor_ids).await?);
         let settings = settings::get(&tx, creditor_id).await?;
@@ -97,7 +95,7 @@ impl App {
             };
             let input: Option<Input> = seen
                 .get(&row.debtor_id)
-                .map(|seen| from_json(&seen.input))
+                .map(|seen| from_json(seen))
                 .transpose()?;
             let paper = Paper {
                 creditor_name: &run.facts.display_name,
@@ -115,7 +113,7 @@ impl App {
                 )),
             }
         }
-        notice::update(&tx, &mut rows).await?;
+        notice::update_states(&tx, &mut rows).await?;
         notice::set_texts(&tx, creditor_id, &texts).await?;
         let tasks = task::put(&tx, &tasks).await?;
         let released = rows.iter().map(|row| match row.state {
@@ -125,7 +123,7 @@ impl App {
         tx.append(released.collect())?;
         tx.append(tasks.iter().map(|it| task_event(it, "stated")).collect())?;
         tx.commit().await?;
-        Ok(true)
+        Ok(more)
     }
 }
 

@@ -60,7 +60,7 @@ impl App {
         let db = self.publisher.db();
         let row = run::get(db, creditor_id, run_id).await?;
         let row = row.ok_or_else(|| not_found("run", run_id))?;
-        let rules = Configuration::load(db, &self.law, &row.facts, &[]).await?;
+        let rules = Configuration::load(db, &self.law, &row.facts).await?;
         Ok(Replay {
             app: self.clone(),
             creditor_id: creditor_id.to_owned(),

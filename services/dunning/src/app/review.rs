@@ -74,7 +74,7 @@ impl App {
             .ok_or_else(|| Error::internal("a notice without what it was made from"))?;
         let input: Input = from_json(&stored.input)?;
         let before: Plan = from_json(stored.reviewed.as_ref().unwrap_or(&stored.plan))?;
-        let rules = Configuration::load(&*once, &self.law, &run.facts, &[]).await?;
+        let rules = Configuration::load(&*once, &self.law, &run.facts).await?;
         let after = review(
             &before,
             &input,

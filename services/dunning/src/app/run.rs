@@ -178,7 +178,8 @@ impl App {
         };
         run::insert(&*once, &row).await?;
         once.append(vec![run_event(&row, "proposed")])?;
-        once.finish(RunView::of(&row, Progress::default())).await
+        let view = RunView::of(&row, Progress::default());
+        self.finish(once, view).await
     }
 
     /// A run with its counts.
@@ -251,7 +252,7 @@ impl App {
         row.state = RunState::Released;
         row.working = true;
         run::reset_chunks(&*once, &row).await?;
-        Self::finish_on_run(once, row, "released").await
+        self.finish_on_run(once, row, "released").await
     }
 
     /// Cancels a run that is not released; the background takes its notices off.
@@ -276,7 +277,7 @@ impl App {
         row.state = RunState::Cancelled;
         row.working = row.opened;
         run::reset_chunks(&*once, &row).await?;
-        Self::finish_on_run(once, row, "cancelled").await
+        self.finish_on_run(once, row, "cancelled").await
     }
 
     async fn begin_on_run(
@@ -301,6 +302,7 @@ impl App {
     }
 
     async fn finish_on_run(
+        &self,
         mut once: Box<OnceTx>,
         mut row: RunRow,
         action: &'static str,
@@ -309,7 +311,7 @@ impl App {
         once.append(vec![run_event(&row, action)])?;
         let progress = run::progress(&*once, &row.creditor_id, &[&row.run_id]).await?;
         let progress = progress.get(&row.run_id).copied().unwrap_or_default();
-        once.finish(RunView::of(&row, progress)).await
+        self.finish(once, RunView::of(&row, progress)).await
     }
 
     /// Moves a run on in the background, if it still stands where `row` says. The creditor is locked meanwhile, so no
@@ -393,10 +395,10 @@ impl App {
         let subject = subjects
             .first()
             .ok_or_else(mahnwerk_feed::freshness::parked)?;
-        let stored = run::debtor(db, creditor_id, &row.run_id, &[&row.debtor_id]).await?;
+        let stored = run::inputs(db, creditor_id, &row.run_id, &[&row.debtor_id]).await?;
         let input = stored
             .get(&row.debtor_id)
-            .map(|stored| run::from_json(&stored.input))
+            .map(|stored| run::from_json(stored))
             .transpose()?;
         if !language.is_empty() {
             language.clone_into(&mut row.language);

@@ -117,7 +117,7 @@ impl App {
         if matches!(row.kind, TaskKind::Call | TaskKind::SendByHand) {
             self.made(&mut once, &row, outcome).await?;
         }
-        once.finish(row).await
+        self.finish(once, row).await
     }
 
     async fn begin_on_task<C: serde::Serialize>(

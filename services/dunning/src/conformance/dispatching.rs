@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     app::{dispatch::Dispatcher, outbox::Order},
-    storage::{notice, state},
+    storage::{notice, outbox, state},
     worker::{Found, dispatch},
 };
 
@@ -152,6 +152,32 @@ pub async fn two_dispatchers_send_nothing_twice(db: &Db) -> Outcome {
         .map(|it| (it.state(), it.notices))
         .collect();
     assert_eq!(sent, [(NoticeState::Sent, 60)]);
+    Ok(())
+}
+
+/// Whoever takes notices or commands up gets no more than asked for, however the database goes about it: what is in doubt
+/// after a crash rests on that.
+///
+/// # Errors
+/// Those of the calls.
+pub async fn nobody_takes_more_than_asked_for(db: &Db) -> Outcome {
+    let mut runner = Runner::open(db).await?;
+    for number in 0..30 {
+        let (debtor_id, item_id) = (format!("d{number}"), format!("R{number}"));
+        runner.world.owing(&debtor_id, &[(&item_id, 10_000, DUE)]);
+    }
+    runner.released().await?;
+    runner.switch(true).await?;
+    for expected in [8, 8, 8, 6, 0] {
+        let taken = notice::lease_due(db, "c1", 8, LEASE).await?;
+        assert_eq!(taken.len(), expected);
+    }
+    due_again(db).await?;
+    runner.send().await?;
+    for expected in [16, 14, 0] {
+        let taken = outbox::lease_due(db, 16, LEASE).await?;
+        assert_eq!(taken.len(), expected);
+    }
     Ok(())
 }
 

@@ -4,17 +4,19 @@ use futures::StreamExt as _;
 use mahnwerk_proto::{
     common::v1::ErrorReason,
     dunning::v1::{
-        CancelRunRequest, ListRunsRequest, Notice, NoticeChannel, NoticeEdit, NoticeState,
-        PreviewNoticeRequest, ProposeRunRequest, ReplayRunRequest, ReplayRunResponse,
+        CancelRunRequest, ExplainDebtorRequest, ListRunsRequest, Notice, NoticeChannel, NoticeEdit,
+        NoticeState, PreviewNoticeRequest, ProposeRunRequest, ReplayRunRequest, ReplayRunResponse,
         ReviewNoticeRequest, ReviewNoticeResponse, Run, RunState, TaskKind, notice_edit::Edit,
-        run_service_server::RunService,
+        run_service_server::RunService, work_service_server::WorkService,
     },
     registry::v1::{Channel, DebtorKind},
 };
 use mahnwerk_runtime::{
-    db::{Db, Sql},
+    db::{Db, Sql, column},
+    error::Error,
     validate::from_date,
 };
+use sea_orm::DbErr;
 use tonic::{Code, Request, Response, Status};
 
 use super::{
@@ -93,6 +95,42 @@ pub async fn a_run_gives_every_item_a_reason(db: &Db) -> Outcome {
     Ok(())
 }
 
+/// The debtors of a small creditor are one piece of work, however many partitions they are in; a run with nothing to send
+/// ends with its release.
+///
+/// # Errors
+/// Those of the calls.
+pub async fn a_small_run_is_one_piece(db: &Db) -> Outcome {
+    let mut runner = Runner::open(db).await?;
+    for number in 0..30 {
+        let (debtor_id, item_id) = (format!("d{number}"), format!("R{number}"));
+        runner
+            .world
+            .owing(&debtor_id, &[(&item_id, 10_000, "2026-03-01")]);
+    }
+    let run_id = runner.propose().await?;
+    let pieces = db
+        .query("SELECT part, last_part, debtors FROM run_chunk", vec![])
+        .await?;
+    let pieces: Vec<(i64, i64, i64)> = pieces
+        .iter()
+        .map(|row| {
+            Ok((
+                column(row, "part")?,
+                column(row, "last_part")?,
+                column(row, "debtors")?,
+            ))
+        })
+        .collect::<Result<_, DbErr>>()
+        .map_err(Error::from)?;
+    assert_eq!(pieces, [(0, 63, 30)]);
+    runner.release(&run_id).await?;
+    let run = runner.run(&run_id).await?;
+    assert_eq!((run.state(), run.evaluated), (RunState::Done, 30));
+    assert_eq!(reason(&run, "NOT_DUE"), 30);
+    Ok(())
+}
+
 /// A worker that stands still or dies between steps changes nothing: others do its work, and what it does later has no
 /// effect.
 ///
@@ -115,8 +153,8 @@ pub async fn a_worker_that_was_overtaken_changes_nothing(db: &Db) -> Outcome {
     assert_eq!(propose::step(&app, 0).await?, Found::Work);
     let row = run::get(db, "c1", &run_id).await?;
     let row = row.ok_or_else(|| Status::not_found("run"))?;
-    let rules = Configuration::load(db, &app.law, &row.facts, &[]).await?;
-    // It takes a partition, its lease is over at once, and everybody else is faster.
+    let rules = Configuration::load(db, &app.law, &row.facts).await?;
+    // It takes all there is, its lease is over at once, and everybody else is faster.
     let overtaken = run::lease_chunk(db, &row, 0).await?;
     runner.work().await?;
     let before = runner.run(&run_id).await?;
@@ -146,6 +184,69 @@ pub async fn a_step_that_waits_is_not_proposed_again(db: &Db) -> Outcome {
         assert_eq!(reason(&run, "WAITING_PAY_BY"), 1, "{day}");
         assert_eq!(run.state(), RunState::Done);
     }
+    Ok(())
+}
+
+/// A step that a notice holds, though no state tells of it, is not made again: its item says so, what else there is goes
+/// on, and a replay says the same.
+///
+/// # Errors
+/// Those of the calls.
+pub async fn a_step_that_a_notice_holds_is_not_made_again(db: &Db) -> Outcome {
+    let mut runner = Runner::open(db).await?;
+    runner.world.owing("d1", &[("R1", 10_000, DUE)]);
+    runner.world.owing("d2", &[("R2", 20_000, DUE)]);
+    runner.switch(true).await?;
+    let first = runner.released().await?;
+    runner.send().await?;
+    let sent = runner.notices(&first).await?;
+    db.execute("DELETE FROM item_state", vec![]).await?;
+    runner.world.open_day(date("2026-04-15"));
+    runner
+        .world
+        .invoice("d2", "R3", 30_000, date("2026-03-20"), |_| {});
+    let second = runner.propose().await?;
+    let run = runner.run(&second).await?;
+    assert_eq!((run.state(), run.evaluated), (RunState::Proposed, 2));
+    assert_eq!(
+        (reason(&run, "ALREADY_SENT"), reason(&run, "DUNNED_ENTRY")),
+        (2, 1)
+    );
+    let notices = runner.notices(&second).await?;
+    let items: Vec<_> = notices
+        .iter()
+        .flat_map(|it| &it.items)
+        .map(|it| it.item_id.as_str())
+        .collect();
+    assert_eq!(items, ["R3"]);
+    for (debtor_id, expected) in [
+        ("d1", vec![("R1", "ALREADY_SENT")]),
+        ("d2", vec![("R2", "ALREADY_SENT"), ("R3", "DUNNED_ENTRY")]),
+    ] {
+        let explained = runner
+            .api
+            .explain_debtor(Request::new(ExplainDebtorRequest {
+                creditor_id: "c1".to_owned(),
+                debtor_id: debtor_id.to_owned(),
+                at_least: String::new(),
+            }));
+        let findings = explained.await?.into_inner().findings;
+        let said: Vec<_> = findings
+            .iter()
+            .map(|it| (it.item_id.as_str(), it.reason.as_str()))
+            .collect();
+        assert_eq!(said, expected);
+        let held_by = sent.iter().find(|it| it.debtor_id == debtor_id);
+        let named = findings.first().map(|it| &it.reference);
+        assert_eq!(named, held_by.map(|it| &it.notice_id));
+    }
+    let replayed = replay(&runner, &second).await?;
+    let last = replayed.last().cloned().unwrap_or_default();
+    assert_eq!((last.replayed, last.differing), (2, 0));
+    runner.release(&second).await?;
+    runner.send().await?;
+    assert_eq!(runner.run(&second).await?.state(), RunState::Done);
+    assert_eq!(runner.mailbox.by_notice().len(), 3);
     Ok(())
 }
 

@@ -6,16 +6,19 @@ use mahnwerk_proto::{
         ClaimTaskRequest, CompleteTaskRequest, CompleteTaskResponse, ListTasksRequest, NoticeState,
         Task, TaskKind, TaskOutcome, work_service_server::WorkService,
     },
-    registry::v1::Channel,
+    registry::v1::{Channel, InstalmentPlanState, PromiseState},
     scoring::v1::RiskClass,
 };
-use mahnwerk_runtime::db::{Db, Sql};
+use mahnwerk_runtime::{
+    db::{Db, Sql},
+    validate::from_date,
+};
 use tonic::{Code, Request, Response, Status};
 
 use super::{
     Outcome, assert_refused, assert_violates,
     runner::{Book, DUE, Runner, lock},
-    world::date,
+    world::{Feed, date},
 };
 use crate::{
     app::outbox::{Failure, Order},
@@ -133,6 +136,60 @@ pub async fn a_letter_is_brought_by_hand_or_taken_back(db: &Db) -> Outcome {
         .map(|it| (it.debtor_id.as_str(), it.level))
         .collect();
     assert_eq!(proposed, [("d2", 1)]);
+    Ok(())
+}
+
+/// A promise or plan that breaks is a task, once, with what is open of its invoices at risk; if all is paid, or only a
+/// snapshot tells of it, there is none.
+///
+/// # Errors
+/// Those of the calls.
+pub async fn a_broken_promise_is_a_task_once(db: &Db) -> Outcome {
+    let mut runner = Runner::open(db).await?;
+    let world = &mut runner.world;
+    world.owing("d1", &[("R1", 10_000, DUE), ("R2", 6_000, DUE)]);
+    world.owing("d2", &[("R3", 9_000, DUE)]);
+    world.owing("d3", &[("R4", 9_000, DUE)]);
+    world.score("d1", RiskClass::D, 100_000);
+    let told = [("d1", "V1", "R1"), ("d2", "V2", "R3"), ("d3", "V3", "R4")];
+    for (debtor_id, id, item_id) in told {
+        world.promise(debtor_id, id, &[(item_id, 5_000)], PromiseState::Open);
+    }
+    world.flush().await?;
+    world.pay("R1", 2_000, world.today);
+    world.pay("R3", 9_000, world.today);
+    world.promise("d1", "V1", &[("R1", 3_000)], PromiseState::PartlyKept);
+    world.promise("d2", "V2", &[("R3", 5_000)], PromiseState::Broken);
+    world.promise("d3", "V3", &[("R4", 5_000)], PromiseState::Kept);
+    world.flush().await?;
+    let task = only_task(&runner).await?;
+    assert_eq!(
+        (task.kind(), task.debtor_id.as_str()),
+        (TaskKind::BrokenPromise, "d1")
+    );
+    assert_eq!(
+        (task.priority, task.reference.as_str()),
+        (800, "promise/V1")
+    );
+    assert_eq!(
+        (&*task.item_ids, task.due_date),
+        (&["R1".to_owned()][..], Some(from_date(date("2026-03-02"))))
+    );
+    complete(&mut runner, &task, TaskOutcome::Reached).await?;
+    let world = &mut runner.world;
+    world.promise("d1", "V1", &[("R1", 3_000)], PromiseState::Broken);
+    world.plan("d3", "T1", &[("R4", 9_000)], InstalmentPlanState::Broken);
+    world.flush().await?;
+    let task = only_task(&runner).await?;
+    assert_eq!(
+        (task.priority, task.reference.as_str()),
+        (4_500, "instalment_plan/T1")
+    );
+    complete(&mut runner, &task, TaskOutcome::Done).await?;
+    let world = &mut runner.world;
+    let rows = world.snapshot(Feed::Registry);
+    world.restore(Feed::Registry, rows).await?;
+    assert_eq!(runner.tasks().await?, []);
     Ok(())
 }
 

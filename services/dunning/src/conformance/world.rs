@@ -287,6 +287,7 @@ impl World {
             invoice_ids: covered.iter().map(|(id, _)| (*id).to_owned()).collect(),
             covered_amounts: covered.iter().map(|(_, minor)| euro(*minor)).collect(),
             promised_date: Some(from_date(self.today)),
+            closed_date: (state != PromiseState::Open).then(|| from_date(self.today)),
             state: state.into(),
             ..Promise::default()
         };
@@ -449,6 +450,7 @@ pub async fn app(db: &Db) -> Result<App> {
         freshness: Freshness::new(publisher.clone(), &feeds, progress),
         publisher,
         law: Arc::new(law),
+        wake: Arc::default(),
     })
 }
 

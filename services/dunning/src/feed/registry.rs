@@ -1,6 +1,7 @@
 //! The projection of the registry: creditors, debtors, what they owe, dispute and promise, and when they were reminded.
 //!
-//! Nothing follows from a fact at once: runs and explanations evaluate from what is stored.
+//! Of facts nothing follows at once but a task for each promise and plan that breaks: runs and explanations evaluate from
+//! what is stored.
 
 use std::collections::BTreeMap;
 
@@ -22,14 +23,17 @@ use mahnwerk_runtime::{
 
 use super::{day, opt_day, store::store};
 use crate::{
-    app::calendar::business_calendar,
+    app::{
+        broken::{self, Broken},
+        calendar::business_calendar,
+    },
     storage::{
         facts::{
             CONTACT, CONTACT_POINT, CreditorRow, DEBTOR, DISPUTE, Fact, INSTALMENT_PLAN, INVOICE,
             ITEM, PROMISE, StoredArrangement, StoredContact, StoredContactPoint, StoredCover,
             StoredCredit, StoredDebtor, StoredInvoice, StoredPrincipal,
         },
-        procedure, projection as stored,
+        from_day, procedure, projection as stored,
     },
 };
 
@@ -95,7 +99,16 @@ impl Projection for Registry {
             // What is not known yet is for later programs.
         }
         store_creditors(tx, creditors).await?;
-        store(facts, tx, FEED).await
+        store(facts, tx, FEED).await?;
+        if !batch.consequences {
+            return Ok(());
+        }
+        let broken = batch
+            .changes
+            .iter()
+            .filter_map(|it| what_broke(it).transpose());
+        let broken: Vec<Broken> = broken.collect::<Result<_>>()?;
+        broken::ask(tx, &broken).await
     }
 
     async fn remove_stale(&self, tx: &mut WriteTx, part: i64, generation: i64) -> Result<()> {
@@ -329,6 +342,32 @@ fn plan(plan: &InstalmentPlan) -> Result<Option<Fact>> {
         }
         _ => None,
     })
+}
+
+/// What a change tells to be broken: also a promise of which only a part came in time.
+fn what_broke(change: &Change) -> Result<Option<Broken>> {
+    let (invoice_ids, closed_date) = match change.entity.as_str() {
+        PROMISE => match state::<Promise>(change)? {
+            Some(it) if matches!(it.state(), PromiseState::Broken | PromiseState::PartlyKept) => {
+                (it.invoice_ids, it.closed_date)
+            }
+            _ => return Ok(None),
+        },
+        INSTALMENT_PLAN => match state::<InstalmentPlan>(change)? {
+            Some(it) if it.state() == InstalmentPlanState::Broken => {
+                (it.invoice_ids, it.closed_date)
+            }
+            _ => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    Ok(Some(Broken {
+        creditor_id: change.creditor_id.clone(),
+        debtor_id: change.debtor_id.clone(),
+        reference: format!("{}/{}", change.entity, change.entity_id),
+        item_ids: invoice_ids,
+        on: from_day(day(closed_date.as_ref())?)?,
+    }))
 }
 
 fn covered(invoice_ids: &[String], amounts: &[Money]) -> Result<Vec<StoredCover>> {

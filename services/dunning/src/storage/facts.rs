@@ -308,48 +308,51 @@ pub async fn of_debtors(
     Ok(known)
 }
 
-/// Debtors with an open invoice in `parts`, by partition and id, after `(part, debtor)`, at most `limit`.
+/// A debtor who owes something.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owing {
+    /// Its partition.
+    pub part: i64,
+    /// The debtor.
+    pub debtor_id: String,
+    /// Its open invoices.
+    pub items: i64,
+}
+
+/// Debtors with an open invoice in the partitions up to `last_part`, by partition and id, after `(part, debtor)`, at most
+/// `limit`.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn owing(
     on: &impl Sql,
     creditor_id: &str,
-    parts: &[i64],
+    last_part: i64,
     after: (i64, &str),
     limit: u64,
-) -> Result<Vec<(i64, String)>> {
-    let mut found = Vec::new();
-    let mut parts: Vec<_> = parts
-        .iter()
-        .copied()
-        .filter(|part| *part >= after.0)
-        .collect();
-    parts.sort_unstable();
-    // A partition at a time, so that every statement reads a stretch of the index.
-    for part in parts {
-        let room = limit.saturating_sub(found.len() as u64);
-        if room == 0 {
-            break;
-        }
-        let after = if part == after.0 { after.1 } else { "" };
-        let rows = on
-            .query(
-                "SELECT DISTINCT debtor_id FROM fact WHERE creditor_id = $1 AND part = $2 AND owed = 1 \
-                 AND debtor_id > $3 ORDER BY debtor_id LIMIT $4",
-                vec![
-                    creditor_id.into(),
-                    part.into(),
-                    after.into(),
-                    room.cast_signed().into(),
-                ],
-            )
-            .await?;
-        for row in &rows {
-            found.push((part, column(row, "debtor_id")?));
-        }
-    }
-    Ok(found)
+) -> Result<Vec<Owing>> {
+    let rows = on
+        .query(
+            "SELECT part, debtor_id, CAST(count(*) AS BIGINT) AS items FROM fact WHERE creditor_id = $1 AND owed = 1 \
+             AND part <= $2 AND (part, debtor_id) > ($3, $4) GROUP BY part, debtor_id ORDER BY part, debtor_id LIMIT $5",
+            vec![
+                creditor_id.into(),
+                last_part.into(),
+                after.0.into(),
+                after.1.into(),
+                limit.cast_signed().into(),
+            ],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Owing {
+                part: column(row, "part")?,
+                debtor_id: column(row, "debtor_id")?,
+                items: column(row, "items")?,
+            })
+        })
+        .collect()
 }
 
 /// Those of the debtors of whom, or of whose creditor, a change could not be applied.

@@ -22,10 +22,10 @@ use serde::{Deserialize, Serialize};
 use super::{from_day, run::from_json};
 
 pub use find::{
-    Filter, current, expired, get, get_many, has_pending, lease_due, list, of_run, page, standing,
-    with_due,
+    Filter, Held, current, expired, get, get_many, has_pending, lease_due, list, page, proposed,
+    standing, taken, with_due,
 };
-pub use save::{insert, update};
+pub use save::{insert, update, update_states};
 pub use text::{Text, set_texts, texts};
 
 /// A notice as stored.

@@ -4,6 +4,7 @@ use mahnwerk_runtime::{
     db::{Db, Rows, Sql, column, now_micros},
     error::Result,
 };
+use sea_orm::ConnectionTrait as _;
 
 use super::run::{from_json, to_json};
 use crate::app::outbox::{Command, Order};
@@ -51,13 +52,20 @@ pub async fn lease_due(db: &Db, limit: u64, lease: i64) -> Result<Vec<Command>> 
     } else {
         ""
     };
+    let due = format!("state = 'OPEN' AND next_at <= {now}");
+    // Whoever only looks keeps nobody from writing.
+    let any = format!("SELECT 1 AS one FROM command WHERE {due} LIMIT 1");
+    if db.query_one(&any, vec![]).await?.is_none() {
+        return Ok(Vec::new());
+    }
     let txn = db.begin_write().await?;
+    // As a plain subquery it could be run more than once, and take more than it may.
     let rows = txn
         .query(
             &format!(
-                "UPDATE command SET next_at = {now} + $1, attempts = attempts + 1 WHERE (creditor_id, command_id) IN \
-                 (SELECT creditor_id, command_id FROM command WHERE state = 'OPEN' AND next_at <= {now} \
-                 ORDER BY next_at, created_at LIMIT $2 {skip}) AND state = 'OPEN' \
+                "WITH due AS MATERIALIZED (SELECT creditor_id AS creditor, command_id AS id FROM command WHERE {due} \
+                 ORDER BY next_at, created_at LIMIT $2 {skip}) UPDATE command SET next_at = {now} + $1, \
+                 attempts = attempts + 1 FROM due WHERE creditor_id = due.creditor AND command_id = due.id \
                  RETURNING creditor_id, command_id, debtor_id, payload, attempts"
             ),
             vec![
@@ -80,40 +88,44 @@ pub async fn lease_due(db: &Db, limit: u64, lease: i64) -> Result<Vec<Command>> 
         .collect()
 }
 
-/// Ends a command that is open: `DONE` or `REFUSED`. Answers whether it was.
+/// Ends commands that are open: `DONE` or `REFUSED`. Answers how many were.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn end(on: &impl Sql, command: &Command, state: &str) -> Result<bool> {
-    let ended = on
-        .execute_sql(
-            "UPDATE command SET state = $3 WHERE creditor_id = $1 AND command_id = $2 AND state = 'OPEN'",
-            vec![
-                command.creditor_id.as_str().into(),
-                command.command_id.as_str().into(),
-                state.into(),
-            ],
+pub async fn end(on: &impl Sql, commands: &[Command], state: &str) -> Result<u64> {
+    let each = commands.iter();
+    let rows = Rows::new()
+        .text("creditor_id", each.clone().map(|row| &*row.creditor_id))
+        .text("command_id", each.map(|row| &*row.command_id));
+    on.execute_rows(rows, vec![state.into()], |table, n| {
+        format!(
+            "UPDATE command SET state = ${n} WHERE (creditor_id, command_id) IN \
+             (SELECT r.creditor_id, r.command_id FROM {table} AS r) AND state = 'OPEN'"
         )
-        .await?;
-    Ok(ended == 1)
+    })
+    .await
 }
 
-/// Has a command tried again after `wait` microseconds.
+/// Has commands tried again, each after so many microseconds.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn postpone(db: &Db, command: &Command, wait: i64) -> Result<()> {
-    let now = now_micros(db.backend());
-    db.execute(
-        &format!(
-            "UPDATE command SET next_at = {now} + $3 WHERE creditor_id = $1 AND command_id = $2 AND state = 'OPEN'"
-        ),
-        vec![
-            command.creditor_id.as_str().into(),
-            command.command_id.as_str().into(),
-            wait.into(),
-        ],
-    )
+pub async fn postpone(on: &impl Sql, commands: &[(&Command, i64)]) -> Result<()> {
+    let now = now_micros(on.on().get_database_backend());
+    let each = commands.iter();
+    let rows = Rows::new()
+        .text(
+            "creditor_id",
+            each.clone().map(|(row, _)| &*row.creditor_id),
+        )
+        .text("command_id", each.clone().map(|(row, _)| &*row.command_id))
+        .int("wait", each.map(|(_, wait)| *wait));
+    on.execute_rows(rows, vec![], |table, _| {
+        format!(
+            "UPDATE command SET next_at = {now} + r.wait FROM {table} AS r WHERE command.creditor_id = r.creditor_id \
+             AND command.command_id = r.command_id AND command.state = 'OPEN'"
+        )
+    })
     .await?;
     Ok(())
 }

@@ -1,5 +1,6 @@
-//! Runs, their partitions, and what each debtor's evaluation saw and decided.
+//! Runs, their pieces, and what each debtor's evaluation saw and decided.
 
+mod chunk;
 mod decided;
 
 use std::collections::BTreeMap;
@@ -7,17 +8,20 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use mahnwerk_proto::dunning::v1::RunState;
 use mahnwerk_runtime::{
-    db::{Db, Rows, Sql, column, now_micros},
+    db::{Rows, Sql, column},
     error::{Error, Result},
 };
-use sea_orm::{ConnectionTrait as _, QueryResult};
+use sea_orm::QueryResult;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{day_number, from_day};
 use crate::app::inputs::CreditorFacts;
 
+pub use chunk::{
+    Chunk, Piece, Step, advance, has_undone, lease_chunk, open_chunks, owing_by_part, reset_chunks,
+};
 pub use decided::{
-    DebtorRow, add_reasons, debtor, inputs_after, insert_debtors, notice_counts, plans,
+    DebtorRow, add_reasons, debtor, inputs, inputs_after, insert_debtors, notice_counts, plans,
     reason_counts, set_reviewed,
 };
 
@@ -34,7 +38,7 @@ pub struct RunRow {
     pub state: RunState,
     /// Whether the background has something to do with it.
     pub working: bool,
-    /// Whether its partitions are laid out.
+    /// Whether its pieces are laid out.
     pub opened: bool,
     /// Token of the registry's state that must have come by every path first; empty for none.
     pub waits_for: String,
@@ -55,30 +59,6 @@ pub struct RunRow {
 pub struct Progress {
     /// Debtors to evaluate.
     pub debtors: i64,
-    /// Debtors evaluated.
-    pub evaluated: i64,
-    /// Debtors left out.
-    pub parked: i64,
-    /// Whether a plan was marked as resting on a stale ledger.
-    pub stale: bool,
-}
-
-/// A partition of a run that somebody works on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk {
-    /// The partition.
-    pub part: i64,
-    /// The last debtor done; empty before the first.
-    pub next_debtor: String,
-}
-
-/// What a step moved a partition by.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Step {
-    /// The last debtor done.
-    pub to: String,
-    /// Whether nobody is left.
-    pub done: bool,
     /// Debtors evaluated.
     pub evaluated: i64,
     /// Debtors left out.
@@ -268,140 +248,6 @@ pub async fn list(
         .query(&sql, vec![creditor_id.into(), before.into(), limit.into()])
         .await?;
     rows.iter().map(run_row).collect()
-}
-
-/// Lays the partitions out, with the debtors that owe something in each.
-///
-/// # Errors
-/// Those of the database.
-pub async fn open_chunks(on: &impl Sql, run: &RunRow) -> Result<()> {
-    let counted = on
-        .query(
-            "SELECT part, CAST(count(*) AS BIGINT) AS debtors FROM \
-             (SELECT DISTINCT part, debtor_id FROM fact WHERE creditor_id = $1 AND owed = 1) AS owing GROUP BY part",
-            vec![run.creditor_id.as_str().into()],
-        )
-        .await?;
-    let mut debtors = BTreeMap::new();
-    for row in &counted {
-        debtors.insert(column::<i64>(row, "part")?, column::<i64>(row, "debtors")?);
-    }
-    let parts = 0..mahnwerk_feed::PARTITIONS;
-    let rows = Rows::new().int("part", parts.clone()).int(
-        "debtors",
-        parts.map(|part| debtors.get(&part).copied().unwrap_or(0)),
-    );
-    on.execute_rows(
-        rows,
-        vec![run.creditor_id.as_str().into(), run.run_id.as_str().into()],
-        |table, n| {
-            format!(
-                "INSERT INTO run_chunk (creditor_id, run_id, part, debtors, evaluated, parked, stale, next_debtor, \
-                 done, until) SELECT ${n}, ${}, r.part, r.debtors, 0, 0, 0, '', 0, 0 FROM {table} AS r",
-                n + 1
-            )
-        },
-    )
-    .await?;
-    Ok(())
-}
-
-/// Makes every partition to be worked on again, for the run's next state.
-///
-/// # Errors
-/// Those of the database.
-pub async fn reset_chunks(on: &impl Sql, run: &RunRow) -> Result<()> {
-    on.execute_sql(
-        "UPDATE run_chunk SET next_debtor = '', done = 0, until = 0 WHERE creditor_id = $1 AND run_id = $2",
-        vec![run.creditor_id.as_str().into(), run.run_id.as_str().into()],
-    )
-    .await?;
-    Ok(())
-}
-
-/// Takes a partition that is not done and that nobody works on, for `lease` microseconds.
-///
-/// # Errors
-/// Those of the database.
-pub async fn lease_chunk(db: &Db, run: &RunRow, lease: i64) -> Result<Option<Chunk>> {
-    let now = now_micros(db.backend());
-    let skip = if db.is_postgres() {
-        "FOR UPDATE SKIP LOCKED"
-    } else {
-        ""
-    };
-    let txn = db.begin_write().await?;
-    let row = txn
-        .query_one(
-            &format!(
-                "UPDATE run_chunk SET until = {now} + $3 WHERE creditor_id = $1 AND run_id = $2 AND part = \
-                 (SELECT part FROM run_chunk WHERE creditor_id = $1 AND run_id = $2 AND done = 0 AND until <= {now} \
-                 ORDER BY part LIMIT 1 {skip}) RETURNING part, next_debtor"
-            ),
-            vec![
-                run.creditor_id.as_str().into(),
-                run.run_id.as_str().into(),
-                lease.into(),
-            ],
-        )
-        .await?;
-    txn.commit().await?;
-    row.map(|row| {
-        Ok(Chunk {
-            part: column(&row, "part")?,
-            next_debtor: column(&row, "next_debtor")?,
-        })
-    })
-    .transpose()
-}
-
-/// Whether a partition is not done.
-///
-/// # Errors
-/// Those of the database.
-pub async fn has_undone(on: &impl Sql, run: &RunRow) -> Result<bool> {
-    let sql = "SELECT 1 AS one FROM run_chunk WHERE creditor_id = $1 AND run_id = $2 AND done = 0 LIMIT 1";
-    let values = vec![run.creditor_id.as_str().into(), run.run_id.as_str().into()];
-    Ok(on.query_one(sql, values).await?.is_some())
-}
-
-/// Moves a partition from where `chunk` stood, and keeps it leased; `false` if somebody else moved it, or the run is not
-/// in `run.state` any more: then nothing may be stored.
-///
-/// # Errors
-/// Those of the database.
-pub async fn advance(
-    on: &impl Sql,
-    run: &RunRow,
-    chunk: &Chunk,
-    step: &Step,
-    lease: i64,
-) -> Result<bool> {
-    let now = now_micros(on.on().get_database_backend());
-    let moved = on
-        .execute_sql(
-            &format!(
-                "UPDATE run_chunk SET next_debtor = $5, done = $6, evaluated = evaluated + $7, parked = parked + $8, \
-                 stale = CASE WHEN $9 = 1 THEN 1 ELSE stale END, until = {now} + $10 \
-                 WHERE creditor_id = $1 AND run_id = $2 AND part = $3 AND next_debtor = $4 AND done = 0 AND EXISTS \
-                 (SELECT 1 FROM run WHERE creditor_id = $1 AND run_id = $2 AND state = $11)"
-            ),
-            vec![
-                run.creditor_id.as_str().into(),
-                run.run_id.as_str().into(),
-                chunk.part.into(),
-                chunk.next_debtor.as_str().into(),
-                step.to.as_str().into(),
-                i64::from(step.done).into(),
-                step.evaluated.into(),
-                step.parked.into(),
-                i64::from(step.stale).into(),
-                lease.into(),
-                state_name(run.state).into(),
-            ],
-        )
-        .await?;
-    Ok(moved == 1)
 }
 
 /// How far runs of a creditor are.

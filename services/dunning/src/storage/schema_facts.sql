@@ -11,7 +11,8 @@ CREATE TABLE creditor (
 
 -- Facts of debtors, encoded: they are only ever read whole, debtor by debtor. `entity` and `entity_id` are those of the
 -- feed. Of items there are open invoices (`owed` = 1) and credits that are not allocated; of disputes, promises and plans
--- those that still say something. After `expires_on` nobody asks for a row; it goes with the debtor's next contact.
+-- those that still say something. After `expires_on` nobody asks for a row; it goes with the debtor's next contact. `owed`
+-- is in its own index so that SQLite need not look at the rows.
 -- Personal data.
 -- retention: as long as the registry keeps the debtor.
 CREATE TABLE fact (
@@ -29,7 +30,7 @@ CREATE TABLE fact (
     PRIMARY KEY (creditor_id, debtor_id, entity, entity_id)
 );
 CREATE INDEX fact_part ON fact (feed, part, generation);
-CREATE INDEX fact_owed ON fact (creditor_id, part, debtor_id) WHERE owed = 1;
+CREATE INDEX fact_owed ON fact (creditor_id, part, debtor_id, owed) WHERE owed = 1;
 
 -- How far invoices have been dunned. Rows stay when an invoice is paid, because a reversal brings it back.
 -- retention: as long as the registry keeps the debtor.

@@ -18,17 +18,20 @@ CREATE TABLE run (
 CREATE UNIQUE INDEX run_unreleased ON run (creditor_id) WHERE state IN ('PROPOSING', 'PROPOSED');
 CREATE INDEX run_working ON run (creditor_id, run_id) WHERE working = 1;
 
--- The partitions of a run, worked on one by one. `next_debtor` is the last one done. The lease only keeps workers out of
--- each other's way: what is right rests on `next_debtor`, which moves only from where a step began.
+-- The pieces of a run, worked on one by one: the partitions from `part` to `last_part`, whose debtors fit into one step,
+-- or a single one with more. `at_part` and `at_debtor` are the last debtor done. The lease only keeps workers out of each
+-- other's way: what is right rests on that position, which moves only from where a step began.
 CREATE TABLE run_chunk (
     creditor_id TEXT NOT NULL,
     run_id TEXT NOT NULL,
     part BIGINT NOT NULL,
+    last_part BIGINT NOT NULL,
     debtors BIGINT NOT NULL,
     evaluated BIGINT NOT NULL,
     parked BIGINT NOT NULL,
     stale BIGINT NOT NULL,
-    next_debtor TEXT NOT NULL,
+    at_part BIGINT NOT NULL,
+    at_debtor TEXT NOT NULL,
     done BIGINT NOT NULL,
     until BIGINT NOT NULL,
     PRIMARY KEY (creditor_id, run_id, part)
@@ -45,7 +48,7 @@ CREATE TABLE run_debtor (
     PRIMARY KEY (creditor_id, run_id, debtor_id)
 );
 
--- Items by the reason for or against dunning them.
+-- Items by the reason for or against dunning them; `part` is any of the run's, so that writers do not meet.
 CREATE TABLE run_reason (
     creditor_id TEXT NOT NULL,
     run_id TEXT NOT NULL,
@@ -86,7 +89,9 @@ CREATE TABLE notice (
 ) @fill@;
 CREATE INDEX notice_run ON notice (creditor_id, run_id, notice_id);
 CREATE INDEX notice_debtor ON notice (part, creditor_id, debtor_id, notice_id);
-CREATE INDEX notice_pending ON notice (creditor_id, run_id, state, part) WHERE state IN ('PROPOSED', 'RELEASED', 'SENDING');
+CREATE INDEX notice_proposed ON notice (creditor_id, run_id, part) WHERE state = 'PROPOSED';
+CREATE INDEX notice_pending ON notice (creditor_id, run_id) WHERE state IN ('RELEASED', 'SENDING');
+CREATE INDEX notice_standing ON notice (creditor_id, debtor_id) WHERE state IN ('RELEASED', 'SENDING');
 CREATE INDEX notice_released ON notice (creditor_id, next_at) WHERE state = 'RELEASED';
 CREATE INDEX notice_sending ON notice (lease) WHERE state = 'SENDING';
 CREATE INDEX notice_uncertain ON notice (creditor_id) WHERE state = 'UNCERTAIN';

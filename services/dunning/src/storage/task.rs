@@ -1,5 +1,7 @@
 //! Tasks: work for people.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use mahnwerk_proto::dunning::v1::{TaskKind, TaskOutcome};
 use mahnwerk_runtime::{
@@ -183,6 +185,31 @@ pub async fn put(on: &impl Sql, tasks: &[TaskRow]) -> Result<Vec<TaskRow>> {
         })
         .await?;
     task_rows(&rows)
+}
+
+/// Those of the tasks that were ever stored.
+///
+/// # Errors
+/// Those of the database.
+pub async fn there<'t>(
+    on: &impl Sql,
+    creditor_id: &str,
+    task_ids: impl Iterator<Item = &'t str>,
+) -> Result<BTreeSet<String>> {
+    let rows = on
+        .query_rows(
+            Rows::new().text("task_id", task_ids),
+            vec![creditor_id.into()],
+            |table, n| {
+                let same = format!("t.creditor_id = ${n} AND t.task_id = r.task_id");
+                format!(
+                    "SELECT t.task_id FROM {table} AS r {}",
+                    on.lookup("task", "t", &same)
+                )
+            },
+        )
+        .await?;
+    rows.iter().map(|row| Ok(column(row, "task_id")?)).collect()
 }
 
 /// Stores claim, outcome and note of a task: it holds the version before, which becomes the next one.

@@ -4,13 +4,14 @@ pub mod dispatch;
 pub mod outbox;
 pub mod propose;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, pin::pin, sync::Arc, time::Duration};
 
 use dunning_channel::{Channel, Guard, Maildir, Smtp};
 use mahnwerk_runtime::{
     error::{Error, Result},
     server::Running,
 };
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -24,7 +25,7 @@ const LEASE: i64 = 30_000_000;
 /// Workers on runs in a process: one evaluates while another waits for the database.
 const RUN_WORKERS: usize = 2;
 
-/// How long to wait for work right after there was some, and at most: one piece of work often leads to another.
+/// How long to wait for work of which nobody here tells, right after there was some, and at most.
 const SOON: Duration = Duration::from_millis(10);
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -75,29 +76,35 @@ impl Steps for Outbox {
     }
 }
 
-/// Repeats a step until `stop`. What a step has begun it ends.
-async fn repeat(name: &'static str, work: impl Steps, stop: CancellationToken) {
+/// Repeats a step until `stop`. What a step has begun it ends. Whoever did something wakes the others: one piece of work
+/// often leads to another.
+async fn repeat(name: &'static str, work: impl Steps, wake: Arc<Notify>, stop: CancellationToken) {
     let mut idle = SOON;
     while !stop.is_cancelled() {
-        let pause = match work.step().await {
+        let mut woken = pin!(wake.notified());
+        // What comes while it looks is not missed.
+        woken.as_mut().enable();
+        let (pause, wakes) = match work.step().await {
             Ok(Found::Work) => {
                 idle = SOON;
+                wake.notify_waiters();
                 continue;
             }
             Ok(Found::Nothing) => {
                 idle = (idle * 2).min(IDLE);
-                idle
+                (idle, true)
             }
-            Ok(Found::Trouble) => TROUBLE,
-            Err(error) if error.is_transient() => IDLE,
+            Ok(Found::Trouble) => (TROUBLE, false),
+            Err(error) if error.is_transient() => (IDLE, false),
             Err(error) => {
                 let source = std::error::Error::source(&error);
                 tracing::error!(worker = name, error = ?source, "background work failed");
-                TROUBLE
+                (TROUBLE, false)
             }
         };
         tokio::select! {
             () = stop.cancelled() => {}
+            () = woken, if wakes => idle = SOON,
             () = tokio::time::sleep(pause) => {}
         }
     }
@@ -117,13 +124,14 @@ impl Work {
     /// Begins to work, until `stop`; a service that stops waits for what has begun.
     #[must_use]
     pub fn spawn(self, mut running: Running, stop: &CancellationToken) -> Running {
-        let stop = || stop.clone();
+        let (wake, stop) = (|| self.app.wake.clone(), || stop.clone());
         for _ in 0..RUN_WORKERS {
-            let work = repeat("runs", Runs(self.app.clone()), stop());
+            let work = repeat("runs", Runs(self.app.clone()), wake(), stop());
             running = running.with_background(tokio::spawn(work));
         }
-        let sending = repeat("dispatch", Sending(self.dispatcher), stop());
-        let outbox = repeat("outbox", Outbox(self.app, self.registry), stop());
+        let sending = repeat("dispatch", Sending(self.dispatcher), wake(), stop());
+        let outbox = Outbox(self.app.clone(), self.registry);
+        let outbox = repeat("outbox", outbox, wake(), stop());
         running
             .with_background(tokio::spawn(sending))
             .with_background(tokio::spawn(outbox))

@@ -1,4 +1,4 @@
-//! Runs: evaluated, rendered and ended, partition by partition.
+//! Runs: evaluated, rendered and ended, piece by piece.
 
 use mahnwerk_proto::dunning::v1::RunState;
 use mahnwerk_runtime::error::Result;
@@ -15,8 +15,8 @@ use crate::{
 /// Runs looked at together.
 const RUNS: u64 = 100;
 
-/// Looks at every run that is worked on and does one step of each; `lease` is for how many microseconds a partition is
-/// kept from other workers.
+/// Looks at every run that is worked on and does one piece of each; `lease` is for how many microseconds a piece is kept
+/// from other workers.
 ///
 /// # Errors
 /// Those of the database; what was done before stays done.
@@ -37,44 +37,49 @@ pub async fn step(app: &App, lease: i64) -> Result<Found> {
     }
 }
 
-/// Does a step of a run; answers whether there was one to do.
+/// Does a piece of a run; answers whether there was something to do.
 async fn work(app: &App, row: &RunRow, lease: i64) -> Result<bool> {
-    let db = app.publisher.db();
     match row.state {
         RunState::Proposing if !row.opened => app.open_run(row).await,
-        RunState::Dispatching => {
-            if notice::has_pending(db, &row.creditor_id, &row.run_id).await? {
-                return Ok(false);
-            }
-            app.move_run(row, RunState::Done, "done").await
-        }
         RunState::Proposing | RunState::Released | RunState::Cancelled => {
-            if let Some(chunk) = run::lease_chunk(db, row, lease).await? {
-                partition(app, row, chunk, lease).await?;
-                return Ok(true);
+            let leased = run::lease_chunk(app.publisher.db(), row, lease).await?;
+            let worked = leased.is_some();
+            if let Some(chunk) = leased {
+                piece(app, row, chunk, lease).await?;
             }
-            if run::has_undone(db, row).await? {
-                return Ok(false);
-            }
-            match row.state {
-                RunState::Proposing => app.move_run(row, RunState::Proposed, "evaluated").await,
-                RunState::Released => app.move_run(row, RunState::Dispatching, "rendered").await,
-                _ => app.move_run(row, RunState::Cancelled, "swept").await,
-            }
+            Ok(move_on(app, row).await? || worked)
         }
+        RunState::Dispatching => move_on(app, row).await,
         _ => Ok(false),
     }
 }
 
-async fn partition(app: &App, row: &RunRow, mut chunk: Chunk, lease: i64) -> Result<()> {
+async fn piece(app: &App, row: &RunRow, mut chunk: Chunk, lease: i64) -> Result<()> {
     match row.state {
         RunState::Proposing => {
             let db = app.publisher.db();
-            let rules = Configuration::load(db, &app.law, &row.facts, &[]).await?;
+            let rules = Configuration::load(db, &app.law, &row.facts).await?;
             while app.propose_step(row, &rules, &mut chunk, lease).await? {}
         }
         RunState::Released => while app.render_step(row, &chunk, lease).await? {},
         _ => while app.exclude_step(row, &chunk, lease).await? {},
     }
     Ok(())
+}
+
+/// Moves a run to its next state if nothing is left to do in this one; answers whether it did.
+async fn move_on(app: &App, row: &RunRow) -> Result<bool> {
+    let db = app.publisher.db();
+    let sends = || notice::has_pending(db, &row.creditor_id, &row.run_id);
+    if run::has_undone(db, row).await? {
+        return Ok(false);
+    }
+    let (to, action) = match row.state {
+        RunState::Proposing => (RunState::Proposed, "evaluated"),
+        RunState::Released if sends().await? => (RunState::Dispatching, "rendered"),
+        RunState::Dispatching if sends().await? => return Ok(false),
+        RunState::Released | RunState::Dispatching => (RunState::Done, "done"),
+        _ => (RunState::Cancelled, "swept"),
+    };
+    app.move_run(row, to, action).await
 }

@@ -44,7 +44,7 @@ impl Default for SmtpConfig {
             user: None,
             password: None,
             timeout_seconds: 60,
-            connections: 4,
+            connections: 8,
             hello_name: None,
         }
     }

@@ -34,6 +34,12 @@ pub(crate) fn next<'a>(
         sent,
         ..Deciding::default()
     };
+    // Which step comes after one that nobody recorded is not known, and it must not be made twice.
+    if let Some(taken) = draft.item.taken.as_ref().filter(|it| it.cycle >= cycle) {
+        values.level = Some(taken.level);
+        values.reference = Some(taken.notice.clone());
+        return Err(NotYet::new(draft, Reason::AlreadySent, values));
+    }
     let demanded = context.statutory_level.filter(|_| !state.statutory_sent);
     if let Some(level) = demanded.filter(|level| *level <= sent) {
         values.level = Some(level);

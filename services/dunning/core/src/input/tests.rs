@@ -24,6 +24,7 @@ fn item(id: &str) -> Item {
         collection_pending: false,
         history: Vec::new(),
         state: DunningState::default(),
+        taken: None,
     }
 }
 

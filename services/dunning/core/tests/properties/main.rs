@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use charges::SimpleCharges;
 use chrono::Days;
-use dunning_core::input::Item;
+use dunning_core::input::{Item, TakenStep};
 use dunning_core::plan::{LineKind, Notice, Reason};
 use dunning_core::procedure::{Credits, Procedure, Statutory};
 use dunning_core::review::{Edit, review};
@@ -328,6 +328,30 @@ proptest! {
                 prop_assert_eq!(now.remaining.as_ref(), Some(notice));
                 let sent = with_rules(&run.procedure, |rules| recheck(notice, &run.after, rules));
                 prop_assert_eq!(sent.unwrap().remaining, None, "sent, and not withdrawn");
+            }
+        }
+    }
+
+    #[test]
+    fn what_another_notice_holds_is_on_no_notice_and_stops_nobody(story in story()) {
+        for run in play(&story) {
+            let mut held = run.before.clone();
+            let steps: BTreeMap<String, (u32, u8)> = each_item(&run.plan)
+                .map(|(_, it)| (it.item_id.clone(), (it.cycle, it.level)))
+                .collect();
+            let every_second: BTreeSet<&String> = steps.keys().step_by(2).collect();
+            for item in held.items.iter_mut().filter(|it| every_second.contains(&it.id)) {
+                let (cycle, level) = steps[&item.id];
+                item.taken = Some(TakenStep { cycle, level, notice: "elsewhere".to_owned() });
+            }
+            let plan = plan(&held, &run.procedure);
+            for (_, it) in each_item(&plan) {
+                prop_assert!(!every_second.contains(&it.item_id));
+            }
+            for id in every_second {
+                let finding = plan.finding(id).unwrap();
+                prop_assert_eq!(finding.reason, Reason::AlreadySent);
+                prop_assert_eq!(finding.values.reference.as_deref(), Some("elsewhere"));
             }
         }
     }

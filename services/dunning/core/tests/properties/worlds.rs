@@ -113,6 +113,7 @@ fn item() -> impl Strategy<Value = Item> {
                 collection_pending: special == 13,
                 history: Vec::new(),
                 state: DunningState::default(),
+                taken: None,
             }
         },
     )

@@ -285,6 +285,7 @@ fn read_item(id: &str, words: &[&str]) -> Item {
         collection_pending: false,
         history: Vec::new(),
         state: DunningState::default(),
+        taken: None,
     };
     let mut rest = words[2..].iter().copied();
     while let Some(word) = rest.next() {
@@ -316,6 +317,14 @@ fn read_item(id: &str, words: &[&str]) -> Item {
                 item.state.flat_sum = Some(match next() {
                     "posted" => FeePosting::Receivable,
                     _ => FeePosting::NoticeOnly,
+                });
+            }
+            "taken" => {
+                let (cycle, level) = next().split_once('.').unwrap();
+                item.taken = Some(TakenStep {
+                    cycle: cycle.parse().unwrap(),
+                    level: level.parse().unwrap(),
+                    notice: next().to_owned(),
                 });
             }
             "left" => item.state.left_on = Some(day(next())),

@@ -201,6 +201,7 @@ impl Checking<'_> {
         Some(Outgoing {
             notice_id: row.notice_id.clone(),
             debtor_id: row.debtor_id.clone(),
+            addressee: addressee.clone(),
             attempt,
             message: Message {
                 message_id: row.message_id.clone(),

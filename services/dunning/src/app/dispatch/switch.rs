@@ -125,6 +125,6 @@ impl App {
         }])?;
         let waits = delivery::waiting(&*once, creditor_id).await?;
         let view = self.switch_view(creditor_id, switch, waits);
-        once.finish(view).await
+        self.finish(once, view).await
     }
 }

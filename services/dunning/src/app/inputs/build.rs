@@ -192,6 +192,7 @@ impl Sources<'_> {
                 collection_pending: false,
                 history: history(invoice)?,
                 state: continued(state, arranged.broken_on),
+                taken: None,
                 id: key.1,
             });
         }

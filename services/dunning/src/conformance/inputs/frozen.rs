@@ -274,6 +274,7 @@ fn expected_items() -> Vec<Item> {
             principal("2026-02-20", 6_000),
         ],
         state: sent(2, "2026-02-25", "2026-03-09"),
+        taken: None,
     };
     let second = Item {
         id: "R-2".to_owned(),

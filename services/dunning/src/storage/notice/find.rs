@@ -1,13 +1,16 @@
 //! Reading notices.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
+use dunning_core::input::{Item, TakenStep};
 use mahnwerk_feed::partition;
 use mahnwerk_proto::dunning::v1::NoticeState;
 use mahnwerk_runtime::{
     db::{Db, Rows, Sql, column, now_micros},
-    error::Result,
+    error::{Error, Result},
 };
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, QueryResult};
 
 use super::{COLUMNS, NoticeRow, notice_row, notice_rows, state_name};
 use crate::storage::day_number;
@@ -116,30 +119,80 @@ pub async fn list(
 pub async fn standing(
     on: &impl Sql,
     creditor_id: &str,
-    debtor_ids: &[String],
+    debtor_ids: impl Iterator<Item = &str>,
 ) -> Result<Vec<NoticeRow>> {
-    let rows = Rows::new()
-        .text("debtor_id", debtor_ids.iter().map(String::as_str))
-        .int(
-            "part",
-            debtor_ids
-                .iter()
-                .map(|debtor_id| partition(creditor_id, debtor_id)),
-        );
     let rows = on
-        .query_rows(rows, vec![creditor_id.into()], |table, n| {
-            let found = on.lookup(
-                "notice",
-                "n",
-                &format!(
-                    "n.part = r.part AND n.creditor_id = ${n} AND n.debtor_id = r.debtor_id \
-                     AND n.state IN ('RELEASED', 'SENDING')"
-                ),
-            );
-            format!("SELECT {COLUMNS} FROM {table} AS r {found} ORDER BY n.notice_id")
-        })
+        .query_rows(
+            Rows::new().text("debtor_id", debtor_ids),
+            vec![creditor_id.into()],
+            |table, n| {
+                let found = on.lookup(
+                    "notice",
+                    "n",
+                    &format!(
+                        "n.creditor_id = ${n} AND n.debtor_id = r.debtor_id AND n.state IN ('RELEASED', 'SENDING')"
+                    ),
+                );
+                format!("SELECT {COLUMNS} FROM {table} AS r {found} ORDER BY n.notice_id")
+            },
+        )
         .await?;
     notice_rows(&rows)
+}
+
+/// Which notices hold steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Any that does.
+    ByAny,
+    /// Only those that are released.
+    ByReleased,
+}
+
+/// The latest steps of items, beyond what their states tell, that notices hold; by item.
+///
+/// # Errors
+/// Those of the database.
+pub async fn taken(
+    on: &impl Sql,
+    creditor_id: &str,
+    items: impl Iterator<Item = &Item> + Clone,
+    held: Held,
+) -> Result<BTreeMap<String, TakenStep>> {
+    let of_proposed = match held {
+        Held::ByAny => "",
+        Held::ByReleased => {
+            "AND NOT EXISTS (SELECT 1 FROM notice AS n WHERE n.creditor_id = s.creditor_id \
+             AND n.notice_id = s.notice_id AND n.state = 'PROPOSED')"
+        }
+    };
+    let rows = Rows::new()
+        .text("item_id", items.clone().map(|it| it.id.as_str()))
+        .int("cycle", items.clone().map(|it| i64::from(it.state.cycle)))
+        .int("level", items.map(|it| i64::from(it.state.level)));
+    let rows = on
+        .query_rows(rows, vec![creditor_id.into()], |table, n| {
+            let beyond = format!(
+                "s.creditor_id = ${n} AND s.item_id = r.item_id AND (s.cycle, s.level) > (r.cycle, r.level)"
+            );
+            let found = on.lookup("notice_step", "s", &beyond);
+            format!("SELECT s.item_id, s.cycle, s.level, s.notice_id FROM {table} AS r {found} {of_proposed}")
+        })
+        .await?;
+    let mut taken: BTreeMap<String, TakenStep> = BTreeMap::new();
+    for row in &rows {
+        let out_of_range = |_| Error::internal("a step out of range");
+        let step = TakenStep {
+            cycle: u32::try_from(column::<i64>(row, "cycle")?).map_err(out_of_range)?,
+            level: u8::try_from(column::<i64>(row, "level")?).map_err(out_of_range)?,
+            notice: column(row, "notice_id")?,
+        };
+        let item_id: String = column(row, "item_id")?;
+        if taken.get(&item_id).is_none_or(|latest| *latest < step) {
+            taken.insert(item_id, step);
+        }
+    }
+    Ok(taken)
 }
 
 /// Notices of a debtor that are released and not sent yet, and those sent whose pay-by date is not over, by id.
@@ -166,28 +219,36 @@ pub async fn current(
     notice_rows(&on.query(&sql, values).await?)
 }
 
-/// Proposed notices of a partition of a run, at most `limit`.
+/// Proposed notices of a run, of the partitions from the first to the last, at most `limit`: id and debtor.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn of_run(
+pub async fn proposed(
     on: &impl Sql,
-    creditor_id: &str,
-    run_id: &str,
-    part: i64,
+    run: (&str, &str),
+    parts: (i64, i64),
     limit: u64,
-) -> Result<Vec<NoticeRow>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM notice AS n WHERE n.creditor_id = $1 AND n.run_id = $2 AND n.state = 'PROPOSED' \
-         AND n.part = $3 LIMIT $4"
-    );
-    let values = vec![
-        creditor_id.into(),
-        run_id.into(),
-        part.into(),
-        cap(limit).into(),
-    ];
-    notice_rows(&on.query(&sql, values).await?)
+) -> Result<Vec<(String, String)>> {
+    let rows = on
+        .query(
+            "SELECT notice_id, debtor_id FROM notice WHERE creditor_id = $1 AND run_id = $2 AND state = 'PROPOSED' \
+             AND part BETWEEN $3 AND $4 ORDER BY part LIMIT $5",
+            vec![
+                run.0.into(),
+                run.1.into(),
+                parts.0.into(),
+                parts.1.into(),
+                cap(limit).into(),
+            ],
+        )
+        .await?;
+    keys(&rows)
+}
+
+fn keys(rows: &[QueryResult]) -> Result<Vec<(String, String)>> {
+    rows.iter()
+        .map(|row| Ok((column(row, "notice_id")?, column(row, "debtor_id")?)))
+        .collect()
 }
 
 /// Whether a notice of a run is released and not sent yet.
@@ -239,21 +300,20 @@ pub async fn lease_due(
         ""
     };
     let txn = db.begin_write().await?;
+    // As a plain subquery it could be run more than once, and take more than it may.
     let rows = txn
         .query(
             &format!(
-                "UPDATE notice SET lease = {now} + $2 WHERE creditor_id = $1 AND notice_id IN \
-                 (SELECT notice_id FROM notice WHERE creditor_id = $1 AND state = 'RELEASED' AND next_at <= {now} \
-                 AND lease <= {now} ORDER BY next_at, notice_id LIMIT $3 {skip}) AND state = 'RELEASED' \
+                "WITH due AS MATERIALIZED (SELECT notice_id AS id FROM notice WHERE creditor_id = $1 \
+                 AND state = 'RELEASED' AND next_at <= {now} AND lease <= {now} ORDER BY next_at LIMIT $3 {skip}) \
+                 UPDATE notice SET lease = {now} + $2 FROM due WHERE creditor_id = $1 AND notice_id = due.id \
                  RETURNING notice_id, debtor_id"
             ),
             vec![creditor_id.into(), lease.into(), cap(limit).into()],
         )
         .await?;
     txn.commit().await?;
-    rows.iter()
-        .map(|row| Ok((column(row, "notice_id")?, column(row, "debtor_id")?)))
-        .collect()
+    keys(&rows)
 }
 
 /// Notices whose sending began and of whose outcome nobody tells any more, at most `limit`.

@@ -1,7 +1,9 @@
 //! Writing notices, and the steps that they hold.
 
+use std::collections::BTreeSet;
+
 use mahnwerk_runtime::{
-    db::{Rows, Sql, now_micros},
+    db::{Rows, Sql, column, now_micros},
     error::{Error, Result},
 };
 use sea_orm::ConnectionTrait as _;
@@ -38,7 +40,7 @@ pub async fn insert(on: &impl Sql, notices: &[NoticeRow]) -> Result<()> {
         )
     })
     .await?;
-    take_steps(on, notices).await
+    take_steps(on, steps_of(notices).iter()).await
 }
 
 /// Stores changed notices: each holds the version before, which becomes the next one.
@@ -57,39 +59,80 @@ pub async fn update(on: &impl Sql, notices: &mut [NoticeRow]) -> Result<()> {
                 "UPDATE notice SET state = r.state, content = r.content, notice_date = r.notice_date, \
                  attempt = r.attempt, message_id = r.message_id, reason = r.reason, findings = r.findings, \
                  before = r.before, tried = r.tried, sent_at = r.sent_at, pay_by = r.pay_by, version = r.version + 1, \
-                 lease = {now} + r.hold, next_at = {now} + r.wait FROM {table} AS r \
-                 WHERE notice.creditor_id = r.creditor_id AND notice.notice_id = r.notice_id \
-                 AND notice.version = r.version"
+                 lease = {now} + r.hold, next_at = {now} + r.wait FROM {table} AS r {SAME}"
             )
         })
         .await?;
-    if changed != notices.len() as u64 {
-        return Err(Error::Contention(None));
-    }
-    on.execute_rows(keys(notices), vec![], |table, _| {
+    as_many(changed, notices)?;
+    let (held, wanted) = (held_steps(on, notices).await?, steps_of(notices));
+    on.execute_rows(step_rows(held.difference(&wanted)), vec![], |table, _| {
         format!(
-            "DELETE FROM notice_step WHERE (creditor_id, notice_id) IN \
-             (SELECT r.creditor_id, r.notice_id FROM {table} AS r)"
+            "DELETE FROM notice_step WHERE (creditor_id, item_id, cycle, level) IN \
+             (SELECT r.creditor_id, r.item_id, r.cycle, r.level FROM {table} AS r)"
         )
     })
     .await?;
-    take_steps(on, notices).await?;
+    take_steps(on, wanted.difference(&held)).await?;
     for notice in notices {
         notice.version += 1;
     }
     Ok(())
 }
 
-fn keys(notices: &[NoticeRow]) -> Rows {
+/// Stores the state of notices, and the reason for it, of which nothing else has changed, and that are to be taken up at
+/// once; as [`update`] does, but for the sake of large runs nothing more.
+///
+/// # Errors
+/// Those of [`update`].
+pub async fn update_states(on: &impl Sql, notices: &mut [NoticeRow]) -> Result<()> {
+    let now = now_micros(on.on().get_database_backend());
+    let each = notices.iter();
+    let rows = keys(each.clone())
+        .text("state", each.clone().map(|row| state_name(row.state)))
+        .text("reason", each.clone().map(|row| row.reason.as_str()))
+        .int("version", each.map(|row| row.version));
+    let changed = on
+        .execute_rows(rows, vec![], |table, _| {
+            format!(
+                "UPDATE notice SET state = r.state, reason = r.reason, version = r.version + 1, lease = 0, \
+                 next_at = {now} FROM {table} AS r {SAME}"
+            )
+        })
+        .await?;
+    as_many(changed, notices)?;
+    let free = notices.iter().filter(|row| !row.holds_steps());
+    on.execute_rows(keys(free), vec![], |table, _| {
+        format!(
+            "DELETE FROM notice_step WHERE (creditor_id, notice_id) IN \
+             (SELECT r.creditor_id, r.notice_id FROM {table} AS r)"
+        )
+    })
+    .await?;
+    for notice in notices {
+        notice.version += 1;
+    }
+    Ok(())
+}
+
+/// The notice of a row, as it was read.
+const SAME: &str = "WHERE notice.creditor_id = r.creditor_id AND notice.notice_id = r.notice_id \
+                    AND notice.version = r.version";
+
+fn as_many(changed: u64, notices: &[NoticeRow]) -> Result<()> {
+    if changed == notices.len() as u64 {
+        Ok(())
+    } else {
+        Err(Error::Contention(None))
+    }
+}
+
+fn keys<'n>(notices: impl Iterator<Item = &'n NoticeRow> + Clone) -> Rows {
     Rows::new()
         .text(
             "creditor_id",
-            notices.iter().map(|row| row.creditor_id.as_str()),
+            notices.clone().map(|row| row.creditor_id.as_str()),
         )
-        .text(
-            "notice_id",
-            notices.iter().map(|row| row.notice_id.as_str()),
-        )
+        .text("notice_id", notices.map(|row| row.notice_id.as_str()))
 }
 
 /// Everything that may change.
@@ -98,7 +141,7 @@ fn changing(notices: &[NoticeRow]) -> Result<Rows> {
         notices.iter().map(value).collect::<Result<Vec<_>>>()
     };
     let each = notices.iter();
-    Ok(keys(notices)
+    Ok(keys(notices.iter())
         .text("state", each.clone().map(|row| state_name(row.state)))
         .text("content", json(&|row| to_json(&row.content))?)
         .int(
@@ -122,21 +165,72 @@ fn changing(notices: &[NoticeRow]) -> Result<Rows> {
         .int("version", each.map(|row| row.version)))
 }
 
-async fn take_steps(on: &impl Sql, notices: &[NoticeRow]) -> Result<()> {
-    let steps = || {
-        let holding = notices.iter().filter(|row| row.holds_steps());
-        holding.flat_map(|row| row.content.items.iter().map(move |item| (row, item)))
-    };
-    let rows = Rows::new()
-        .text(
-            "creditor_id",
-            steps().map(|(row, _)| row.creditor_id.as_str()),
-        )
-        .text("notice_id", steps().map(|(row, _)| row.notice_id.as_str()))
-        .text("item_id", steps().map(|(_, item)| item.item_id.as_str()))
-        .int("cycle", steps().map(|(_, item)| i64::from(item.cycle)))
-        .int("level", steps().map(|(_, item)| i64::from(item.level)));
-    on.execute_rows(rows, vec![], |table, _| {
+/// A step with the notice that holds it. Ordered as its key is, so that many go into the table quickly.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Step {
+    creditor_id: String,
+    item_id: String,
+    cycle: i64,
+    level: i64,
+    notice_id: String,
+}
+
+/// The steps that notices are to hold.
+fn steps_of(notices: &[NoticeRow]) -> BTreeSet<Step> {
+    let holding = notices.iter().filter(|row| row.holds_steps());
+    let steps = holding.flat_map(|row| {
+        row.content.items.iter().map(|item| Step {
+            creditor_id: row.creditor_id.clone(),
+            notice_id: row.notice_id.clone(),
+            item_id: item.item_id.clone(),
+            cycle: i64::from(item.cycle),
+            level: i64::from(item.level),
+        })
+    });
+    steps.collect()
+}
+
+/// The steps that notices hold.
+async fn held_steps(on: &impl Sql, notices: &[NoticeRow]) -> Result<BTreeSet<Step>> {
+    let rows = on
+        .query_rows(keys(notices.iter()), vec![], |table, _| {
+            let found = on.lookup(
+                "notice_step",
+                "s",
+                "s.creditor_id = r.creditor_id AND s.notice_id = r.notice_id",
+            );
+            format!(
+                "SELECT s.creditor_id, s.notice_id, s.item_id, s.cycle, s.level FROM {table} AS r {found}"
+            )
+        })
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Step {
+                creditor_id: column(row, "creditor_id")?,
+                notice_id: column(row, "notice_id")?,
+                item_id: column(row, "item_id")?,
+                cycle: column(row, "cycle")?,
+                level: column(row, "level")?,
+            })
+        })
+        .collect()
+}
+
+fn step_rows<'s>(steps: impl Iterator<Item = &'s Step> + Clone) -> Rows {
+    Rows::new()
+        .text("creditor_id", steps.clone().map(|it| &*it.creditor_id))
+        .text("notice_id", steps.clone().map(|it| &*it.notice_id))
+        .text("item_id", steps.clone().map(|it| &*it.item_id))
+        .int("cycle", steps.clone().map(|it| it.cycle))
+        .int("level", steps.map(|it| it.level))
+}
+
+async fn take_steps(
+    on: &impl Sql,
+    steps: impl Iterator<Item = &Step> + Clone + Send,
+) -> Result<()> {
+    on.execute_rows(step_rows(steps), vec![], |table, _| {
         format!(
             "INSERT INTO notice_step (creditor_id, item_id, cycle, level, notice_id) \
              SELECT r.creditor_id, r.item_id, r.cycle, r.level, r.notice_id FROM {table} AS r"

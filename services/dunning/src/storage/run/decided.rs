@@ -92,6 +92,35 @@ pub async fn debtor(
     Ok(found)
 }
 
+/// What evaluations of some debtors saw, by debtor; nothing of what they decided.
+///
+/// # Errors
+/// Those of the database.
+pub async fn inputs(
+    on: &impl Sql,
+    creditor_id: &str,
+    run_id: &str,
+    debtor_ids: &[&str],
+) -> Result<BTreeMap<String, String>> {
+    let rows = on
+        .query_rows(
+            Rows::new().text("debtor_id", debtor_ids.iter().copied()),
+            vec![creditor_id.into(), run_id.into()],
+            |table, n| {
+                let same = format!(
+                    "d.creditor_id = ${n} AND d.run_id = ${} AND d.debtor_id = r.debtor_id",
+                    n + 1
+                );
+                let found = on.lookup("run_debtor", "d", &same);
+                format!("SELECT d.debtor_id, d.input FROM {table} AS r {found}")
+            },
+        )
+        .await?;
+    rows.iter()
+        .map(|row| Ok((column(row, "debtor_id")?, column(row, "input")?)))
+        .collect()
+}
+
 /// Stores a plan as a reviewer changed it, beside the proposed one.
 ///
 /// # Errors

@@ -216,7 +216,7 @@ pub(crate) struct UpArgs {
 
 #[derive(Args)]
 pub(crate) struct DemoArgs {
-    /// The same seed makes up the same debtors
+    /// The same seed makes the same report, but for the times at its end
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// How many debtors, 20 to 5,000
@@ -228,6 +228,9 @@ pub(crate) struct DemoArgs {
     /// Keep the databases here (a new or empty directory) instead of leaving nothing behind
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
+    /// Write the report as a page with charts as well, in the place of a file that is there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]

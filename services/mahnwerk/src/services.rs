@@ -19,6 +19,10 @@ use crate::{
 /// Where e-mails go, below the data: this process is for looking at things, not for writing to people.
 const MAIL: &str = "mail";
 
+/// How often positions are told. A read with a token waits for up to three in a row; but every one that is told has the
+/// next service write its own, and told at every change they would keep the processor busy with little else.
+const BOOKMARK_MS: u64 = 20;
+
 /// The services, running until their [`Shutdown`], in the order in which they were started.
 #[derive(Default)]
 pub(crate) struct Services {
@@ -147,8 +151,7 @@ pub(crate) fn url(address: SocketAddr) -> String {
 fn common(data: &Path, service: &str, port: u16) -> CommonSettings {
     let mut settings = CommonSettings::default();
     settings.api.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    // In one process nothing is saved by telling positions late.
-    settings.feed.bookmark_ms = 5;
+    settings.feed.bookmark_ms = BOOKMARK_MS;
     settings.database.url = format!("sqlite://{}?mode=rwc", database(data, service).display());
     settings
 }

@@ -47,6 +47,8 @@ on_sqlite! {
     schemes::fields_are_documented,
     placing::a_debtor_moves_with_what_is_told_of_it,
     placing::a_minimum_stay_ends_by_itself,
+    placing::a_business_date_has_one_outcome,
+    placing::a_score_brings_its_business_date_along,
     placing::a_business_day_ends_a_temporary_segment,
     placing::amounts_follow_the_rates,
     placing::an_error_moves_nobody,

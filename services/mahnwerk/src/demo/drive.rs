@@ -20,7 +20,7 @@ use super::{
     calls::single_call,
     ledger::{DISCOUNT_BPS, Dated, Event, Story, World, eve, rates},
     population,
-    remind::Dunned,
+    remind::{self, Dunned},
     segments::{self, MonthEnd},
 };
 use crate::{
@@ -181,15 +181,18 @@ impl Driver<'_> {
         scores(self.clients, &ids, &self.driven.consistency_token).await
     }
 
-    /// When the day's work is done: reminders, and at the end of a month a look at the segments.
+    /// When the day's work is done: reminders, and at the end of a month a look at the segments. The day ends when all of
+    /// it has arrived everywhere: what comes later would be of the next day.
     async fn after_hours(&mut self, world: &mut World, day: NaiveDate) -> Result<()> {
-        let token = self.driven.consistency_token.clone();
-        self.driven
-            .dunned
-            .day(self.clients, world, day, &token)
-            .await?;
+        remind::all_arrived(self.clients, &self.driven.consistency_token).await?;
+        let written = self.driven.dunned.day(self.clients, world, day).await?;
+        if let Some(token) = written {
+            remind::all_arrived(self.clients, &token).await?;
+            self.driven.consistency_token = token;
+        }
         if world.period.closes_month(day) {
-            let sizes = segments::sizes(self.clients, day, &token).await?;
+            let token = &self.driven.consistency_token;
+            let sizes = segments::sizes(self.clients, day, token).await?;
             self.driven.segments.push(sizes);
         }
         Ok(())

@@ -2,6 +2,9 @@
 //!
 //! [`population`], [`behaviour`], [`life`] and [`ledger`] make up what happens, without any service; [`drive`] tells it to the
 //! services; [`collect`] asks them what they know at the end; [`statistics`] and [`report`] put it into figures.
+//!
+//! The same seed makes the same report, because a business day ends only when what happened on it has arrived everywhere,
+//! and because what the services decide on a day follows from what is known at its end.
 
 mod behaviour;
 mod calendar;
@@ -13,11 +16,9 @@ mod effect;
 mod examples;
 mod ledger;
 mod life;
-mod page;
 mod population;
 mod remind;
 mod report;
-mod report_dunning;
 mod segments;
 mod statistics;
 mod traffic;
@@ -38,6 +39,7 @@ use crate::{
     services::{Ports, Services},
 };
 use ledger::{Story, World};
+use report::Report;
 
 /// The creditor of the demo.
 pub(crate) const CREDITOR: &str = "demo";
@@ -45,8 +47,12 @@ pub(crate) const CREDITOR: &str = "demo";
 /// Runs the demo and prints its report.
 ///
 /// # Errors
-/// If a service fails or refuses; [`Failure::Interrupted`] after Ctrl-C. Nothing is left behind unless asked for.
+/// If a service fails or refuses, or the page cannot be written; [`Failure::Interrupted`] after Ctrl-C. Nothing is left
+/// behind unless asked for.
 pub(crate) async fn run(args: &DemoArgs) -> Result<()> {
+    if let Some(page) = args.html.as_deref() {
+        writable(page)?;
+    }
     let home = Home::new(args.keep.as_deref())?;
     let telemetry = telemetry::init(
         "mahnwerk",
@@ -70,7 +76,17 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<()> {
     drop(home);
     let report = played?;
     stopped?;
-    say!("{}", report.trim_end());
+    if let Some(path) = args.html.as_deref() {
+        let file = |source| Failure::File {
+            path: path.to_owned(),
+            source,
+        };
+        std::fs::write(path, report::page(&report)?).map_err(file)?;
+    }
+    say!("{}", report::lines(&report).trim_end());
+    if let Some(path) = args.html.as_deref() {
+        say!("The report as a page: {}", path.display());
+    }
     if let Some(kept) = args.keep.as_deref() {
         say!(
             "The databases are kept: mahnwerk up --data {}",
@@ -80,7 +96,7 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<()> {
     Ok(())
 }
 
-async fn play(args: &DemoArgs, services: &Services) -> Result<String> {
+async fn play(args: &DemoArgs, services: &Services) -> Result<Report> {
     let started = Instant::now();
     let debtors = usize::try_from(args.debtors).unwrap_or(usize::MAX);
     let world = World::new(args.seed, debtors, args.months);
@@ -100,9 +116,28 @@ async fn play(args: &DemoArgs, services: &Services) -> Result<String> {
         took: started.elapsed(),
         counts,
     };
-    Ok(report::text(
+    Ok(Report::of(
         args, &story, &driven, &facts, &examples, &figures,
     ))
+}
+
+/// Refuses a page that could not be written, before there is anything to write.
+fn writable(page: &Path) -> Result<()> {
+    let refused = |why: &str| Failure::Input(format!("--html {}: {why}", page.display()));
+    if page.is_dir() {
+        return Err(refused("is a directory"));
+    }
+    let directory = match page.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Err(refused("is not the name of a file")),
+    };
+    if !directory.is_dir() {
+        return Err(refused("its directory does not exist"));
+    }
+    tempfile::tempfile_in(directory)
+        .map(drop)
+        .map_err(|error| refused(&format!("its directory cannot be written: {error}")))
 }
 
 fn progress_bar(days: usize) -> ProgressBar {

@@ -1,13 +1,16 @@
 //! The dunning of the demo: once a week a run is proposed, released and sent, and the calls that are due are made.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{Datelike as _, NaiveDate};
-use mahnwerk_proto::dunning::v1::{
-    CompleteTaskRequest, DeliveryOutcome, DunningSettings, GetRunRequest, ListNoticesRequest,
-    ListTasksRequest, Notice, NoticeChannel, NoticeState, ProposeRunRequest, ReasonCount,
-    ReleaseRunRequest, ReportDeliveryRequest, Run, RunState, SetDispatchRequest,
-    SetDunningSettingsRequest, Task, TaskKind, TaskOutcome, WhenStale,
+use mahnwerk_proto::{
+    dunning::v1::{
+        CompleteTaskRequest, DeliveryOutcome, DunningSettings, GetRunRequest, ListNoticesRequest,
+        ListProceduresRequest, ListTasksRequest, Notice, NoticeChannel, NoticeState,
+        ProposeRunRequest, ReasonCount, ReleaseRunRequest, ReportDeliveryRequest, Run, RunState,
+        SetDispatchRequest, SetDunningSettingsRequest, Task, TaskKind, TaskOutcome, WhenStale,
+    },
+    registry::v1::{GetDebtorRequest, SetCreditHoldRequest},
 };
 use tonic::Status;
 
@@ -23,9 +26,9 @@ use crate::{
 /// Rows asked for at once.
 const PAGE: i32 = 1_000;
 /// How often a run is looked at while it works.
-const LOOK: Duration = Duration::from_millis(3);
+const LOOK: Duration = Duration::from_millis(10);
 /// After so many looks a run has failed.
-const PATIENCE: usize = 40_000;
+const PATIENCE: usize = 30_000;
 
 /// What the dunning did.
 #[derive(Debug, Default)]
@@ -39,7 +42,9 @@ pub(crate) struct Dunned {
     /// Runs.
     pub(crate) runs: u64,
     /// Business date of the week's run.
-    last_week: Option<(i32, u32)>,
+    pub(super) last_week: Option<(i32, u32)>,
+    /// Procedures with their revision, and the levels at which they ask for a credit hold.
+    pub(super) holds: BTreeSet<(String, i32)>,
 }
 
 impl Dunned {
@@ -72,10 +77,14 @@ impl Dunned {
             .procedures()
             .set_dunning_settings(call(request))
             .await?;
-        Ok(Self::default())
+        Ok(Self {
+            holds: holds(clients).await?,
+            ..Self::default()
+        })
     }
 
-    /// On the first business day of a week from Tuesday on, what is due is sent, and the debtors learn of it.
+    /// On the first business day of a week from Tuesday on, what is due is sent, and the debtors learn of it. Answers the
+    /// token of what dunning had the registry do that decides on the day; `None` if there was nothing.
     ///
     /// # Errors
     /// If dunning refuses or a run does not come to its end.
@@ -84,20 +93,26 @@ impl Dunned {
         clients: &Clients,
         world: &mut World,
         day: NaiveDate,
-        token: &str,
-    ) -> Result<()> {
+    ) -> Result<Option<String>> {
         let week = (day.iso_week().year(), day.iso_week().week());
         if self.last_week == Some(week) || day.weekday() == chrono::Weekday::Mon {
-            return Ok(());
+            return Ok(None);
         }
         self.last_week = Some(week);
-        all_arrived(clients, token).await?;
         self.call_debtors(clients, world, day).await?;
         let run = self.run(clients, day).await?;
-        let notices = notices(clients, &run.run_id).await?;
-        for notice in notices.iter().filter(|it| it.state() == NoticeState::Sent) {
+        let sent = settled_notices(clients, &run.run_id).await?;
+        let (mut bounced, mut held) = (false, BTreeSet::new());
+        for notice in sent.iter().filter(|it| it.state() == NoticeState::Sent) {
+            if self
+                .holds
+                .contains(&(notice.procedure.clone(), notice.level))
+            {
+                held.insert(notice.debtor_id.as_str());
+            }
             if notice.channel() == NoticeChannel::Email && world.mail_bounces(&notice.debtor_id) {
                 report_bounce(clients, notice).await?;
+                bounced = true;
                 continue;
             }
             // A call reaches the debtor when it is made.
@@ -105,10 +120,18 @@ impl Dunned {
                 world.remind(&notice.debtor_id, day, &reminder(notice));
             }
         }
+        let mut token = None;
+        for debtor_id in held {
+            token = Some(on_hold(clients, debtor_id, day).await?);
+        }
+        if bounced {
+            // They have gone another way.
+            settled_notices(clients, &run.run_id).await?;
+        }
         self.reasons = run.reasons;
         self.runs += 1;
-        self.notices.extend(notices);
-        Ok(())
+        self.notices.extend(sent);
+        Ok(token)
     }
 
     async fn run(&self, clients: &Clients, day: NaiveDate) -> Result<Run> {
@@ -180,6 +203,71 @@ async fn report_bounce(clients: &Clients, notice: &Notice) -> Result<()> {
     Ok(())
 }
 
+/// The levels at which the procedures in force ask for a credit hold.
+async fn holds(clients: &Clients) -> Result<BTreeSet<(String, i32)>> {
+    let request = ListProceduresRequest {
+        creditor_id: CREDITOR.to_owned(),
+        page_size: 100,
+        ..ListProceduresRequest::default()
+    };
+    let answer = clients.procedures().list_procedures(call(request)).await?;
+    let mut holds = BTreeSet::new();
+    for procedure in answer.into_inner().procedures {
+        let definition: Definition = toml::from_str(&procedure.definition)
+            .map_err(|_| Failure::Unexpected("a procedure cannot be read".to_owned()))?;
+        let key = format!("{}@{}", procedure.procedure_id, procedure.revision);
+        let asking = definition
+            .steps
+            .into_iter()
+            .filter(|step| step.follow_up == "CREDIT_HOLD");
+        holds.extend(asking.map(|step| (key.clone(), step.level)));
+    }
+    Ok(holds)
+}
+
+/// What the demo needs to know of a procedure.
+#[derive(serde::Deserialize)]
+struct Definition {
+    steps: Vec<Step>,
+}
+
+#[derive(serde::Deserialize)]
+struct Step {
+    level: i32,
+    #[serde(default)]
+    follow_up: String,
+}
+
+/// Waits until dunning has had the registry put a debtor on hold; answers a token that contains it.
+async fn on_hold(clients: &Clients, debtor_id: &str, day: NaiveDate) -> Result<String> {
+    let mut look = tokio::time::interval(LOOK);
+    for _ in 0..PATIENCE {
+        look.tick().await;
+        let request = GetDebtorRequest {
+            creditor_id: CREDITOR.to_owned(),
+            debtor_id: debtor_id.to_owned(),
+            at_least: String::new(),
+        };
+        let answer = clients.debtors().get_debtor(call(request)).await?;
+        let debtor = answer.into_inner().debtor.unwrap_or_default();
+        if debtor.credit_hold {
+            // It changes nothing, and says as of when that holds.
+            let request = SetCreditHoldRequest {
+                request_id: format!("held-{debtor_id}-{day}"),
+                creditor_id: CREDITOR.to_owned(),
+                debtor_id: debtor_id.to_owned(),
+                credit_hold: true,
+                reason: debtor.credit_hold_reason,
+            };
+            let answer = clients.debtors().set_credit_hold(call(request)).await?;
+            return Ok(answer.into_inner().consistency_token);
+        }
+    }
+    Err(Failure::Unexpected(format!(
+        "{debtor_id} was not put on hold"
+    )))
+}
+
 /// Open tasks, the most urgent first, containing everything that dunning knows.
 ///
 /// # Errors
@@ -197,9 +285,37 @@ pub(crate) async fn tasks(clients: &Clients) -> Result<Vec<Task>> {
         all.extend(page.tasks);
         page_token = page.next_page_token;
         if page_token.is_empty() {
+            // The service orders equals by ids that differ from run to run.
+            all.sort_by_cached_key(rank);
             return Ok(all);
         }
     }
+}
+
+fn rank(task: &Task) -> impl Ord + use<> {
+    let due = calendar_date(task.due_date.as_ref());
+    let (debtor_id, items) = (task.debtor_id.clone(), task.item_ids.clone());
+    (
+        std::cmp::Reverse(task.priority),
+        due,
+        debtor_id,
+        task.kind,
+        items,
+    )
+}
+
+/// The notices of a run when none of them is on its way any more.
+async fn settled_notices(clients: &Clients, run_id: &str) -> Result<Vec<Notice>> {
+    let mut look = tokio::time::interval(LOOK);
+    for _ in 0..PATIENCE {
+        look.tick().await;
+        let notices = notices(clients, run_id).await?;
+        let leaving = [NoticeState::Released, NoticeState::Sending];
+        if notices.iter().all(|it| !leaving.contains(&it.state())) {
+            return Ok(notices);
+        }
+    }
+    Err(Failure::Unexpected("notices were not sent".to_owned()))
 }
 
 async fn notices(clients: &Clients, run_id: &str) -> Result<Vec<Notice>> {
@@ -232,8 +348,11 @@ fn key(notice: &Notice) -> (&str, &str, i32) {
     (&notice.debtor_id, first, notice.level)
 }
 
-/// Waits until dunning contains the write, by every path.
-async fn all_arrived(clients: &Clients, token: &str) -> Result<()> {
+/// Waits until dunning contains the write by every path, and so does everything before it.
+///
+/// # Errors
+/// If it does not arrive.
+pub(crate) async fn all_arrived(clients: &Clients, token: &str) -> Result<()> {
     let request = ListTasksRequest {
         creditor_id: CREDITOR.to_owned(),
         page_size: 1,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{Datelike as _, NaiveDate};
 use mahnwerk_proto::segmentation::v1::{
-    ListMembershipHistoryRequest, ListSegmentSizesRequest, SegmentSize,
+    ListMembershipHistoryRequest, ListSegmentSizesRequest, MembershipPeriod, SegmentSize,
 };
 
 use super::CREDITOR;
@@ -73,15 +73,52 @@ pub(crate) async fn movements(clients: &Clients, debtor_ids: &[String]) -> Resul
             .await?
             .into_inner()
             .periods;
-        for pair in periods.windows(2) {
-            let [later, earlier] = pair else { continue };
-            let Some(day) = calendar_date(later.valid_from.as_ref()) else {
-                continue;
-            };
-            let way = (earlier.segment_id.clone(), later.segment_id.clone());
+        for (day, from, to) in moves(&periods) {
             let month = day.with_day(1).unwrap_or(day);
+            let way = (from.to_owned(), to.to_owned());
             *movements.entry(month).or_default().entry(way).or_default() += 1;
         }
     }
     Ok(movements)
+}
+
+/// The moves that a business day ended with, newest first: a stay that ended on the day on which it began is none.
+fn moves(periods: &[MembershipPeriod]) -> Vec<(NaiveDate, &str, &str)> {
+    let lasting: Vec<_> = periods
+        .iter()
+        .filter(|it| it.valid_from != it.valid_to)
+        .collect();
+    let pairs = lasting.windows(2).filter_map(|pair| {
+        let [later, earlier] = pair else { return None };
+        let day = calendar_date(later.valid_from.as_ref())?;
+        let (from, to) = (earlier.segment_id.as_str(), later.segment_id.as_str());
+        (from != to).then_some((day, from, to))
+    });
+    pairs.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::proto_date;
+
+    #[test]
+    fn who_comes_back_on_the_same_day_has_not_moved() {
+        let on = |day| NaiveDate::from_ymd_opt(2025, 3, day).map(proto_date);
+        let stay = |segment: &str, from, to: Option<u32>| MembershipPeriod {
+            segment_id: segment.to_owned(),
+            valid_from: on(from),
+            valid_to: to.and_then(on),
+            ..MembershipPeriod::default()
+        };
+        let periods = [
+            stay("strict", 9, None),
+            stay("standard", 7, Some(9)),
+            stay("strict", 7, Some(7)),
+            stay("standard", 3, Some(7)),
+            stay("new", 3, Some(3)),
+        ];
+        let day = NaiveDate::from_ymd_opt(2025, 3, 9).unwrap();
+        assert_eq!(moves(&periods), [(day, "standard", "strict")]);
+    }
 }

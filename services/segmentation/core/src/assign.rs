@@ -12,6 +12,8 @@
 //!
 //! So a rule that cannot be evaluated moves nobody, and neither does it fasten anybody: the next evaluation that
 //! succeeds goes on as if it had not been.
+//!
+//! Where a debtor is, means where it was when the business date began: see [`crate::opening`].
 
 use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
@@ -59,7 +61,7 @@ pub struct Pin {
 pub struct Input<'a> {
     /// The facts as of the business date.
     pub facts: &'a DebtorFacts,
-    /// Where the debtor is; `None` if it has never been placed.
+    /// Where the debtor was when the business date began; `None` if it had never been placed.
     pub current: Option<&'a Membership>,
     /// The latest pin, in force or not.
     pub pin: Option<&'a Pin>,
@@ -157,10 +159,21 @@ pub struct Decision<'a> {
 }
 
 impl Decision<'_> {
-    /// Whether the debtor is to be put into another segment than it is in.
+    /// Whether the debtor leaves the segment in which its business date began.
     #[must_use]
     pub fn moves(&self, current: Option<&Membership>) -> bool {
         current.is_none_or(|current| current.segment_id != self.segment_id)
+    }
+
+    /// The membership that begins with this decision; `None` if the debtor is where its business date began.
+    #[must_use]
+    pub fn entered(&self, current: Option<&Membership>, date: NaiveDate) -> Option<Membership> {
+        let source = self.reason.source().filter(|_| self.moves(current))?;
+        Some(Membership {
+            segment_id: self.segment_id.to_owned(),
+            since: date,
+            source,
+        })
     }
 }
 

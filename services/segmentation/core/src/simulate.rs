@@ -77,18 +77,18 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// Adds one debtor, placed by the candidate, and returns where it would be.
+    /// Adds one debtor that is in segment `from`, placed by the candidate, and returns where it would be.
     pub fn add<'a>(
         &mut self,
         candidate: &'a CompiledScheme,
         debtor_id: &str,
+        from: Option<&str>,
         input: &Input<'_>,
     ) -> Decision<'a> {
         let decision = assign(candidate, input);
         self.evaluated += u64::from(decision.reason != Reason::Pinned);
         self.errors += u64::from(decision.reason.error().is_some());
-        let from = input.current.map(|current| current.segment_id.clone());
-        let way = (from, decision.segment_id.to_owned());
+        let way = (from.map(str::to_owned), decision.segment_id.to_owned());
         let movement = self.movements.entry(way).or_default();
         movement.add(debtor_id, input.facts.open_amount_minor);
         decision

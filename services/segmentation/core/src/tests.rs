@@ -5,6 +5,7 @@ mod building;
 mod explaining;
 mod facts;
 mod guards;
+mod opening;
 mod refusals;
 mod robustness;
 mod schemes;

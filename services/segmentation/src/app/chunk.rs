@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use mahnwerk_feed::partition;
 use mahnwerk_runtime::{db::Sql, error::Result};
 use segmentation_core::{
-    assign::{Input, Membership, Pin},
+    assign::{Input, Membership, Pin, Source},
     facts::{
         DebtorFacts,
         build::{RegistryPart, build},
@@ -17,13 +17,14 @@ use segmentation_core::{
 use crate::storage::{
     day_number,
     facts::{self, Known},
-    from_day,
     membership::{self, MembershipRow},
     pin::{self, PinRow},
 };
 
 /// A debtor that can be placed.
 pub struct Subject {
+    /// Its business date: the creditor's, or a later one that scoring has told of before the registry did.
+    pub day: NaiveDate,
     /// What rules read.
     pub facts: DebtorFacts,
     /// What the registry tells, for what time alone changes.
@@ -50,11 +51,12 @@ pub struct Chunk {
     pub pins: BTreeMap<(String, String), PinRow>,
 }
 
-/// Where a debtor is and what people want, for the core.
+/// Where a debtor was when the business date began, and what people want, for the core.
 #[derive(Default)]
 pub struct Situation {
     current: Option<Membership>,
     pin: Option<Pin>,
+    pin_lifted: bool,
 }
 
 impl Situation {
@@ -69,17 +71,24 @@ impl Situation {
         }
     }
 
-    /// Where the debtor is.
+    /// Where the debtor was when the business date began.
     #[must_use]
     pub fn current(&self) -> Option<&Membership> {
         self.current.as_ref()
     }
 
-    /// Lets no minimum stay hold the debtor back, as if a pin had left it where it is.
-    pub fn forget_stay(&mut self) {
+    /// A pin is lifted on this date: no minimum stay holds the debtor back, as if the pin had left it where it was.
+    pub fn lift_pin(&mut self) {
+        self.pin_lifted = true;
         if let Some(current) = &mut self.current {
-            current.source = segmentation_core::assign::Source::Pin;
+            current.source = Source::Pin;
         }
+    }
+
+    /// Whether a pin is lifted on this date.
+    #[must_use]
+    pub fn pin_lifted(&self) -> bool {
+        self.pin_lifted
     }
 }
 
@@ -128,27 +137,25 @@ impl Chunk {
         Ok(chunk)
     }
 
-    /// Where a debtor is in a scheme, and its pin there.
-    ///
-    /// # Errors
-    /// If a stored day is none.
-    pub fn situation(&self, debtor_id: &str, scheme_id: &str) -> Result<Situation> {
-        let current = self.membership(debtor_id, scheme_id);
-        let current = current.map(|row| {
-            Ok::<_, mahnwerk_runtime::error::Error>(Membership {
-                segment_id: row.segment_id.clone(),
-                since: from_day(row.since)?,
-                source: row.source,
-            })
-        });
+    /// Where a debtor was in a scheme when the date began, and its pin there. On the date on which a pin was lifted no
+    /// minimum stay holds it.
+    #[must_use]
+    pub fn situation(&self, debtor_id: &str, scheme_id: &str, day: NaiveDate) -> Situation {
+        let record = self.membership(debtor_id, scheme_id).map(|row| &row.record);
+        let current = record.and_then(|record| record.at_opening(day));
         let pin = self.pin(debtor_id, scheme_id).map(|pin| Pin {
             segment_id: pin.segment_id.clone(),
             until: pin.until,
         });
-        Ok(Situation {
-            current: current.transpose()?,
+        let mut situation = Situation {
+            current: current.map(|stay| stay.at.clone()),
             pin,
-        })
+            pin_lifted: false,
+        };
+        if record.is_some_and(|record| record.pin_lifted(day)) {
+            situation.lift_pin();
+        }
+        situation
     }
 
     /// The stored membership of a debtor in a scheme.
@@ -180,10 +187,17 @@ async fn rates(
         .map(|account| account.currency.as_str())
         .filter(|currency| *currency != to)
         .collect();
-    facts::rates(on, creditor_id, &currencies, to, day_number(day)).await
+    let later = known.values().filter_map(|known| known.observed_on);
+    let days: BTreeSet<_> = later.filter(|each| *each > day).chain([day]).collect();
+    let mut rates = Vec::new();
+    for day in days {
+        rates.extend(facts::rates(on, creditor_id, &currencies, to, day_number(day)).await?);
+    }
+    Ok(rates)
 }
 
 fn subject(known: Known, conversion: &Conversion<'_>, day: NaiveDate) -> Subject {
+    let day = known.observed_on.map_or(day, |observed| day.max(observed));
     let score = known.score.as_ref();
     let concerns = |rate: &&FxRate| {
         let mut accounts = score.into_iter().flat_map(|score| &score.accounts);
@@ -194,6 +208,7 @@ fn subject(known: Known, conversion: &Conversion<'_>, day: NaiveDate) -> Subject
     let next_rate = conversion.rates.iter().filter(concerns);
     let next_rate = next_rate.map(|rate| rate.date).min();
     Subject {
+        day,
         facts,
         next_rate,
         due_on: known.due_on,

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
 use mahnwerk_feed::{NewEvent, WriteTx, partition};
 use mahnwerk_runtime::error::Result;
 use segmentation_core::{
-    assign::{Decision, Reason, Source, assign},
+    assign::{Decision, Reason, assign},
     facts::build::next_date,
+    opening::Record,
 };
 
 use super::{
@@ -18,7 +18,7 @@ use crate::{
     feed::{MEMBERSHIP, membership_message},
     storage::{
         day_number, history,
-        membership::{self as stored, Hold, MembershipRow, Placed, Standing},
+        membership::{self as stored, Hold, MembershipRow, Placed, Standing, Stay},
         pin::PinRow,
     },
 };
@@ -51,20 +51,18 @@ pub async fn place(
         changed: Vec::new(),
         due: Vec::new(),
     };
-    if let Some(day) = chunk.day {
-        for (debtor_id, subject) in &chunk.subjects {
-            placing.place(debtor_id, subject, day)?;
-        }
+    for (debtor_id, subject) in &chunk.subjects {
+        placing.place(debtor_id, subject);
     }
     let Placing { changed, due, .. } = placing;
-    let moved: Vec<_> = changed.iter().filter(|each| each.moved).collect();
-    let rows: Vec<_> = moved.iter().map(|each| &each.row).collect();
-    history::save(tx, &rows).await?;
+    let begun = changed.iter().filter(|each| each.begins_stay);
+    let begun: Vec<_> = begun.map(|each| (&each.row, each.day)).collect();
+    history::save(tx, &begun).await?;
     let mut counts = BTreeMap::new();
-    for each in moved {
+    for each in changed.iter().filter(|each| each.moved) {
         *counts.entry(each.row.scheme_id.clone()).or_insert(0) += 1;
     }
-    events.extend(changed.iter().map(|each| told(each, chunk.day)));
+    events.extend(changed.iter().map(told));
     let rows: Vec<_> = changed.into_iter().map(|each| each.row).collect();
     stored::save(tx, &rows).await?;
     stored::save_due(tx, creditor_id, &due).await?;
@@ -75,8 +73,12 @@ pub async fn place(
 /// A membership that differs from the one before.
 struct Changed {
     row: MembershipRow,
+    /// Day number.
+    day: i64,
     /// Whether the segment is another.
     moved: bool,
+    /// Whether the stay is another: by another way, or from another date, even in the same segment.
+    begins_stay: bool,
     is_new: bool,
 }
 
@@ -94,14 +96,15 @@ struct Placing<'a> {
 
 impl Placing<'_> {
     /// Places one debtor in all schemes.
-    fn place(&mut self, debtor_id: &str, subject: &Subject, day: NaiveDate) -> Result<()> {
+    fn place(&mut self, debtor_id: &str, subject: &Subject) {
+        let day = subject.day;
         let part = partition(self.creditor_id, debtor_id);
         let mut due = subject.next_rate;
         for active in &self.active {
             let scheme_id = active.scheme_id.as_str();
-            let mut situation = self.chunk.situation(debtor_id, scheme_id)?;
+            let mut situation = self.chunk.situation(debtor_id, scheme_id, day);
             if self.lifted == Some(scheme_id) {
-                situation.forget_stay();
+                situation.lift_pin();
             }
             let input = situation.input(&subject.facts, day);
             let decision = assign(&active.compiled, &input);
@@ -113,39 +116,30 @@ impl Placing<'_> {
             due = dates.into_iter().flatten().min();
             let standing = standing(active, &decision, pin);
             let before = self.chunk.membership(debtor_id, scheme_id);
-            let moved = decision.moves(situation.current());
-            let row = if moved {
-                Some(MembershipRow {
-                    creditor_id: self.creditor_id.to_owned(),
-                    debtor_id: debtor_id.to_owned(),
-                    scheme_id: scheme_id.to_owned(),
-                    part,
-                    segment_id: decision.segment_id.to_owned(),
-                    since: day_number(day),
-                    source: decision.reason.source().unwrap_or(Source::Rule),
-                    version: self.version(debtor_id, before) + 1,
-                    placed: placed(active, &decision, subject),
-                    standing,
-                })
-            } else {
-                let before = before.filter(|before| before.standing != standing);
-                before.map(|before| MembershipRow {
-                    version: before.version + 1,
-                    standing,
-                    ..before.clone()
-                })
+            let entered = decision.entered(situation.current(), day).map(|at| Stay {
+                at,
+                placed: placed(active, &decision, subject),
+            });
+            let record = before.map(|before| &before.record);
+            let lifted = situation.pin_lifted();
+            let Some(record) = Record::decided(record, day, entered, lifted) else {
+                continue;
             };
-            self.changed.extend(row.map(|row| Changed {
-                row,
-                moved,
-                is_new: before.is_none(),
-            }));
+            let row = MembershipRow {
+                creditor_id: self.creditor_id.to_owned(),
+                debtor_id: debtor_id.to_owned(),
+                scheme_id: scheme_id.to_owned(),
+                part,
+                record,
+                version: self.version(debtor_id, before) + 1,
+                standing,
+            };
+            self.changed.extend(changed(row, before, day_number(day)));
         }
         let due = due.map_or(NEVER, day_number);
         if subject.due_on != Some(due) {
             self.due.push((debtor_id.to_owned(), part, due));
         }
-        Ok(())
     }
 
     /// The version last told.
@@ -153,6 +147,27 @@ impl Placing<'_> {
         let last = || self.last_versions.get(debtor_id).copied().unwrap_or(0);
         before.map_or_else(last, |before| before.version)
     }
+}
+
+/// What differs from the row before, if anything does. A stay that was entered before on the same date, in the same way,
+/// goes on as it was told.
+fn changed(mut row: MembershipRow, before: Option<&MembershipRow>, day: i64) -> Option<Changed> {
+    let begins_stay = before.is_none_or(|before| before.at() != row.at());
+    if let Some(before) = before.filter(|_| !begins_stay) {
+        row.record.stay = before.record.stay.clone();
+        let knows_opening =
+            row.record.opening.is_none() || row.record.opening == before.record.opening;
+        if knows_opening && row.standing == before.standing {
+            return None;
+        }
+    }
+    Some(Changed {
+        moved: before.is_none_or(|before| before.at().segment_id != row.at().segment_id),
+        is_new: before.is_none(),
+        begins_stay,
+        day,
+        row,
+    })
 }
 
 fn standing(active: &Active, decision: &Decision<'_>, pin: Option<&PinRow>) -> Standing {
@@ -198,7 +213,7 @@ async fn last_versions(
     stored::last_versions(tx, creditor_id, &new).await
 }
 
-fn told(changed: &Changed, day: Option<NaiveDate>) -> NewEvent {
+fn told(changed: &Changed) -> NewEvent {
     let row = &changed.row;
     NewEvent {
         creditor_id: row.creditor_id.clone(),
@@ -211,7 +226,7 @@ fn told(changed: &Changed, day: Option<NaiveDate>) -> NewEvent {
             (false, true) => "moved",
             (false, false) => "changed",
         },
-        business_date: day.map(day_number),
+        business_date: Some(changed.day),
         state: NewEvent::encode(&membership_message(row)),
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{
     App,
     chunk::{Chunk, Situation, Subject},
-    no_business_day, not_found, not_ready, placed,
+    not_found, not_ready, placed,
     schemes::Active,
 };
 use crate::storage::{
@@ -57,7 +57,6 @@ pub struct Explained {
     pub scheme: Arc<CompiledScheme>,
     subject: Subject,
     situation: Situation,
-    day: chrono::NaiveDate,
 }
 
 impl Explained {
@@ -66,7 +65,7 @@ impl Explained {
     pub fn explanation(&self) -> Explanation<'_> {
         explain(
             &self.scheme,
-            &self.situation.input(&self.subject.facts, self.day),
+            &self.situation.input(&self.subject.facts, self.subject.day),
         )
     }
 
@@ -82,7 +81,7 @@ impl Explained {
     #[must_use]
     pub fn next_date(&self) -> Option<chrono::NaiveDate> {
         let decision = self.explanation().decision;
-        let named = |fields: FieldSet| next_date(&self.subject.registry, fields, self.day);
+        let named = |fields: FieldSet| next_date(&self.subject.registry, fields, self.subject.day);
         let dates = [
             decision.next_date,
             named(decision.fields),
@@ -146,16 +145,16 @@ impl App {
         self.wait(of).await?;
         // One state for everything that is explained together.
         let read = self.publisher.db().begin_read().await?;
-        let creditor = self.find(&read, of).await?;
+        self.find(&read, of).await?;
         let active = self.active(&read, of.creditor_id, scheme_id).await?;
         let ids = [of.debtor_id.to_owned()];
         let mut chunk = Chunk::load(&read, of.creditor_id, &ids, Some(scheme_id)).await?;
+        let subject = chunk.subjects.remove(of.debtor_id).ok_or_else(not_ready)?;
         Ok(Explained {
-            situation: chunk.situation(of.debtor_id, scheme_id)?,
+            situation: chunk.situation(of.debtor_id, scheme_id, subject.day),
             membership: chunk.membership(of.debtor_id, scheme_id).cloned(),
-            subject: chunk.subjects.remove(of.debtor_id).ok_or_else(not_ready)?,
+            subject,
             scheme: active.compiled,
-            day: creditor.business_date.ok_or_else(no_business_day)?,
         })
     }
 

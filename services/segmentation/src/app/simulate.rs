@@ -83,12 +83,12 @@ impl App {
             return Ok(None);
         };
         let chunk = Chunk::load(&read, creditor_id, &ids, Some(&scheme.scheme_id)).await?;
-        if let Some(day) = chunk.day {
-            for (debtor_id, subject) in &chunk.subjects {
-                let situation = chunk.situation(debtor_id, &scheme.scheme_id)?;
-                let input = situation.input(&subject.facts, day);
-                result.add(&scheme.compiled, debtor_id, &input);
-            }
+        for (debtor_id, subject) in &chunk.subjects {
+            let situation = chunk.situation(debtor_id, &scheme.scheme_id, subject.day);
+            let input = situation.input(&subject.facts, subject.day);
+            let from = chunk.membership(debtor_id, &scheme.scheme_id);
+            let from = from.map(|row| row.at().segment_id.as_str());
+            result.add(&scheme.compiled, debtor_id, from, &input);
         }
         let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
         Ok(Some((last, count)))

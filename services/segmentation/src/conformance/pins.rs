@@ -98,6 +98,7 @@ pub async fn a_lifted_pin_leaves_no_minimum_stay(db: Db) -> Outcome {
     world.customer("d1", |_| ()).await?;
     let before = world.membership("d1", "payer_speed").await?;
     assert_eq!(unpin(&world).await?, before, "lifting none changes nothing");
+    world.open_day(Some(date(2026, 3, 3))).await?;
     let pinned = pin(&world, "fast", None).await?;
     assert_eq!(
         (pinned.since, pinned.source()),
@@ -118,6 +119,12 @@ pub async fn a_lifted_pin_leaves_no_minimum_stay(db: Db) -> Outcome {
         (freed.segment_id.as_str(), freed.hold()),
         ("slow", Hold::Unspecified)
     );
+    // For the whole date: whatever is told before its end, the rules alone decide.
+    for (days, segment) in [(20, "fast"), (60, "slow"), (20, "fast"), (61, "slow")] {
+        world.score("d1", slow(days)).await?;
+        assert_eq!(world.segment("d1", "payer_speed").await?, segment);
+    }
+    world.open_day(Some(date(2026, 3, 4))).await?;
     world.score("d1", slow(20)).await?;
     let held = world.membership("d1", "payer_speed").await?;
     assert_eq!(

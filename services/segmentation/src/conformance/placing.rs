@@ -1,6 +1,7 @@
 //! Placing: debtors move with what is told of them, and with time.
 
 use mahnwerk_proto::{
+    common::v1::Date,
     scoring::v1::{RiskClass, ScoreState},
     segmentation::v1::{
         ConditionOutcome, ExplainMembershipRequest, FieldValue, Hold, ListMembershipHistoryRequest,
@@ -143,11 +144,10 @@ pub async fn a_minimum_stay_ends_by_itself(db: Db) -> Outcome {
     for debtor_id in ["d1", "d2"] {
         world.customer(debtor_id, |_| ()).await?;
         assert_eq!(world.segment(debtor_id, "mine").await?, "big");
-        world
-            .score(debtor_id, |state| {
-                state.accounts = vec![account("EUR", 0, 1)]
-            })
-            .await?;
+    }
+    world.open_day(Some(date(2026, 3, 3))).await?;
+    for debtor_id in ["d1", "d2"] {
+        world.score(debtor_id, small).await?;
     }
     let held = world.membership("d1", "mine").await?;
     assert_eq!(
@@ -171,6 +171,97 @@ pub async fn a_minimum_stay_ends_by_itself(db: Db) -> Outcome {
         ("rest", Hold::Unspecified)
     );
     assert_eq!(moved.since, Some(date(2026, 3, 12)));
+    world.close().await
+}
+
+fn small(state: &mut ScoreState) {
+    state.accounts = vec![account("EUR", 0, 1)];
+}
+
+/// However often a debtor moves within a business date, the date ends as if only its last facts had been told: who comes
+/// back has never left, and who has just come is not held. The history tells all of it.
+///
+/// # Errors
+/// Those of the service, where it should have answered.
+pub async fn a_business_date_has_one_outcome(db: Db) -> Outcome {
+    let mut world = World::open(&db, date(2026, 3, 2)).await?;
+    let big = "has(debtor.turnover_12m_minor) && debtor.turnover_12m_minor > 100";
+    let mut scheme = world.scheme("mine", &[("big", big)]);
+    scheme.minimum_stay_days = 2;
+    world.activate(scheme).await?;
+    world.customer("d1", small).await?;
+    assert_eq!(world.segment("d1", "mine").await?, "rest");
+    world.score("d1", |_| ()).await?;
+    let first = world.membership("d1", "mine").await?;
+    assert_eq!(
+        (first.segment_id.as_str(), first.hold()),
+        ("big", Hold::Unspecified)
+    );
+    world.open_day(Some(date(2026, 3, 4))).await?;
+    world.score("d1", small).await?;
+    let away = world.membership("d1", "mine").await?;
+    assert_eq!(
+        (away.segment_id.as_str(), away.since),
+        ("rest", Some(date(2026, 3, 4)))
+    );
+    world.score("d1", |_| ()).await?;
+    let back = world.membership("d1", "mine").await?;
+    assert_eq!(back.version, away.version + 1);
+    assert_eq!(
+        (back.segment_id.as_str(), back.since, &back.deciding_values),
+        ("big", first.since, &first.deciding_values)
+    );
+    // It could have left, and may still.
+    world.open_day(Some(date(2026, 3, 5))).await?;
+    world.score("d1", small).await?;
+    assert_eq!(world.segment("d1", "mine").await?, "rest");
+    let told = history(&world, "mine", 0).await?;
+    let told: Vec<_> = told
+        .iter()
+        .map(|it| {
+            let day = |date: Option<Date>| date.map(|date| date.day);
+            (it.segment_id.as_str(), day(it.valid_from), day(it.valid_to))
+        })
+        .collect();
+    let expected = [
+        ("rest", Some(5), None),
+        ("big", Some(4), Some(5)),
+        ("rest", Some(4), Some(4)),
+        ("big", Some(2), Some(4)),
+        ("rest", Some(2), Some(2)),
+    ];
+    assert_eq!(told, expected);
+    world.close().await
+}
+
+/// Scoring may tell of a business date before the registry does. The debtor then moves on that date.
+///
+/// # Errors
+/// Those of the service, where it should have answered.
+pub async fn a_score_brings_its_business_date_along(db: Db) -> Outcome {
+    let mut world = World::open(&db, date(2026, 3, 2)).await?;
+    let on = |state: &mut ScoreState, day| {
+        if let Some(score) = &mut state.score {
+            score.observation_date = Some(date(2026, 3, day));
+        }
+    };
+    world.customer("d1", |state| on(state, 2)).await?;
+    let low = world.membership("d1", "risk").await?;
+    world
+        .score("d1", |state| {
+            class(state, RiskClass::E);
+            on(state, 3);
+        })
+        .await?;
+    let high = world.membership("d1", "risk").await?;
+    let entered = |day| Some(date(2026, 3, day));
+    assert_eq!((low.since, high.since), (entered(2), entered(3)));
+    assert_eq!(high.segment_id, "high");
+    // What scoring told of the date before was not undone by it.
+    world.open_day(entered(3)).await?;
+    world.score("d1", |state| on(state, 3)).await?;
+    let back = world.membership("d1", "risk").await?;
+    assert_eq!((back.segment_id.as_str(), back.since), ("low", low.since));
     world.close().await
 }
 
@@ -285,6 +376,7 @@ pub async fn an_error_moves_nobody(db: Db) -> Outcome {
     };
     world.customer("d1", settled(40)).await?;
     world.customer("d2", settled(0)).await?;
+    world.open_day(Some(date(2026, 3, 3))).await?;
     world.score("d1", settled(0)).await?;
     let held = world.membership("d1", "mine").await?;
     assert_eq!(

@@ -61,6 +61,18 @@ pub fn score_part(state: &ScoreState) -> Result<ScorePart> {
     })
 }
 
+/// The business date as of which scoring tells; `None` if it does not say.
+///
+/// # Errors
+/// `Internal` if it is none.
+pub fn observed_on(state: &ScoreState) -> Result<Option<NaiveDate>> {
+    let date = state
+        .score
+        .as_ref()
+        .and_then(|score| score.observation_date.as_ref());
+    opt_date(date)
+}
+
 /// In class X there is none.
 fn grade(score: &scoring::Score) -> Result<Option<Grade>> {
     let risk_class = match score.risk_class() {
@@ -119,17 +131,17 @@ fn behaviour(features: &scoring::Features) -> Behaviour {
 /// A membership on the wire.
 #[must_use]
 pub fn membership_message(row: &MembershipRow) -> v1::Membership {
-    let standing = &row.standing;
+    let (at, placed, standing) = (row.at(), &row.record.stay.placed, &row.standing);
     v1::Membership {
         creditor_id: row.creditor_id.clone(),
         debtor_id: row.debtor_id.clone(),
         scheme_id: row.scheme_id.clone(),
-        segment_id: row.segment_id.clone(),
-        revision: row.placed.revision,
-        since: day(row.since),
-        source: source(row.source).into(),
-        rule: row.placed.rule,
-        deciding_values: values_message(&row.placed.values),
+        segment_id: at.segment_id.clone(),
+        revision: placed.revision,
+        since: Some(from_date(at.since)),
+        source: source(at.source).into(),
+        rule: placed.rule,
+        deciding_values: values_message(&placed.values),
         hold: match standing.hold {
             None => v1::Hold::Unspecified,
             Some(Hold::MinimumStay) => v1::Hold::MinimumStay,

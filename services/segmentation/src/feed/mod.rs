@@ -8,7 +8,9 @@ mod snapshot;
 
 use mahnwerk_feed::EntityType;
 
-pub use convert::{membership_message, period_message, policy_message, score_part, values_message};
+pub use convert::{
+    membership_message, observed_on, period_message, policy_message, score_part, values_message,
+};
 pub use registry::Registry;
 pub use scoring::Scoring;
 pub use snapshot::Snapshot;

@@ -8,7 +8,10 @@ use mahnwerk_proto::scoring::v1::ScoreState;
 use mahnwerk_runtime::{db::Db, error::Result};
 use prost::Message;
 
-use super::{concerned::Concerned, convert::score_part};
+use super::{
+    concerned::Concerned,
+    convert::{observed_on, score_part},
+};
 use crate::{
     app::{place::place, schemes::Schemes},
     storage::projection::{self as stored, ScoreRow, Visit},
@@ -112,6 +115,7 @@ impl Projection for Scoring {
 fn score_row(mut state: ScoreState) -> Result<ScoreRow> {
     // What cannot be understood is refused here, where it parks the debtor, not at every placing.
     score_part(&state)?;
+    observed_on(&state)?;
     let currency = match state.accounts.as_slice() {
         [] => "",
         [one] => one.currency_code.as_str(),

@@ -16,7 +16,7 @@ use segmentation_core::{
 };
 
 use super::{from_day, from_json, limit, opt_day};
-use crate::feed::score_part;
+use crate::feed::{observed_on, score_part};
 
 /// What is known of a creditor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Known {
     pub registry: RegistryPart,
     /// What scoring tells; `None` if nothing yet.
     pub score: Option<ScorePart>,
+    /// The business date as of which scoring told it.
+    pub observed_on: Option<NaiveDate>,
     /// Day number from which time alone may move it; `None` if it has never been placed.
     pub due_on: Option<i64>,
 }
@@ -102,9 +104,12 @@ pub async fn debtors(
     rows.iter()
         .map(|row| {
             let state: Option<Vec<u8>> = column(row, "state")?;
+            let state = state.as_deref().map(decode_score).transpose()?;
+            let observed_on = state.as_ref().map(observed_on).transpose()?;
             let known = Known {
                 registry: from_json(&column::<String>(row, "facts")?)?,
-                score: state.as_deref().map(decode_score).transpose()?,
+                score: state.as_ref().map(score_part).transpose()?,
+                observed_on: observed_on.flatten(),
                 due_on: column(row, "due_on")?,
             };
             Ok((column(row, "debtor_id")?, known))
@@ -112,9 +117,8 @@ pub async fn debtors(
         .collect()
 }
 
-fn decode_score(bytes: &[u8]) -> Result<ScorePart> {
-    let state = ScoreState::decode(bytes).map_err(|error| Error::Internal(Box::new(error)))?;
-    score_part(&state)
+fn decode_score(bytes: &[u8]) -> Result<ScoreState> {
+    ScoreState::decode(bytes).map_err(|error| Error::Internal(Box::new(error)))
 }
 
 /// Ids of debtors of a creditor, after an id.

@@ -29,18 +29,18 @@ pub struct Period {
     pub placed: Placed,
 }
 
-/// Ends the stays of debtors that moved, and begins the new ones.
+/// Ends the stays of debtors that moved, and begins the new ones, each on a day number.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn save(on: &impl Sql, moved: &[&MembershipRow]) -> Result<()> {
-    let each = || moved.iter();
+pub async fn save(on: &impl Sql, moved: &[(&MembershipRow, i64)]) -> Result<()> {
+    let each = || moved.iter().map(|(row, _)| *row);
     let keys = || {
         Rows::new()
             .text("creditor_id", each().map(|row| row.creditor_id.as_str()))
             .text("debtor_id", each().map(|row| row.debtor_id.as_str()))
             .text("scheme_id", each().map(|row| row.scheme_id.as_str()))
-            .int("valid_from", each().map(|row| row.since))
+            .int("valid_from", moved.iter().map(|(_, day)| *day))
     };
     on.execute_rows(keys(), vec![], |table, _| {
         format!(
@@ -50,11 +50,11 @@ pub async fn save(on: &impl Sql, moved: &[&MembershipRow]) -> Result<()> {
         )
     })
     .await?;
-    let placed = each().map(|row| to_json(&row.placed));
+    let placed = each().map(|row| to_json(&row.record.stay.placed));
     let rows = keys()
         .int("version", each().map(|row| row.version))
-        .text("segment_id", each().map(|row| row.segment_id.as_str()))
-        .text("source", each().map(|row| source_name(row.source)))
+        .text("segment_id", each().map(|row| row.at().segment_id.as_str()))
+        .text("source", each().map(|row| source_name(row.at().source)))
         .text("placed", placed.collect::<Result<Vec<_>>>()?);
     on.execute_rows(rows, vec![], |table, _| {
         format!(

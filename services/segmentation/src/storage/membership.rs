@@ -7,10 +7,15 @@ use mahnwerk_runtime::{
     error::{Error, Result},
 };
 use sea_orm::QueryResult;
-use segmentation_core::{assign::Source, facts::Value, policy::Policy};
+use segmentation_core::{
+    assign::{Membership, Source},
+    facts::Value,
+    opening::Record,
+    policy::Policy,
+};
 use serde::{Deserialize, Serialize};
 
-use super::{json, limit, pin::PinRow, to_json};
+use super::{day_number, from_day, from_json, json, limit, pin::PinRow, to_json};
 
 /// How a debtor came into its segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +55,15 @@ pub struct Standing {
     pub policy: Option<Policy>,
 }
 
+/// A stay in a segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stay {
+    /// Where, since when, and how the debtor came there.
+    pub at: Membership,
+    /// The placing that put it there.
+    pub placed: Placed,
+}
+
 /// A membership as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MembershipRow {
@@ -61,18 +75,20 @@ pub struct MembershipRow {
     pub scheme_id: String,
     /// Partition of the debtor.
     pub part: i64,
-    /// The segment.
-    pub segment_id: String,
-    /// Day number on which it entered.
-    pub since: i64,
-    /// How it came there.
-    pub source: Source,
+    /// Where it is, and where it was when the business date of its latest move began.
+    pub record: Record<Stay>,
     /// Grows with every change.
     pub version: i64,
-    /// The placing that put it there.
-    pub placed: Placed,
     /// What holds it there, and how it is treated.
     pub standing: Standing,
+}
+
+impl MembershipRow {
+    /// Where the debtor is.
+    #[must_use]
+    pub fn at(&self) -> &Membership {
+        &self.record.stay.at
+    }
 }
 
 /// How many debtors are in a segment.
@@ -87,7 +103,7 @@ pub struct Size {
 }
 
 const COLUMNS: &str = "m.creditor_id, m.debtor_id, m.scheme_id, m.part, m.segment_id, m.since, m.source, m.version, \
-    m.placed, m.standing";
+    m.placed, m.opening, m.standing";
 
 /// The stable name of a source.
 #[must_use]
@@ -120,11 +136,20 @@ fn membership_row(row: &QueryResult) -> Result<MembershipRow> {
         debtor_id: column(row, "debtor_id")?,
         scheme_id: column(row, "scheme_id")?,
         part: column(row, "part")?,
-        segment_id: column(row, "segment_id")?,
-        since: column(row, "since")?,
-        source: source_of(&column::<String>(row, "source")?)?,
+        record: Record {
+            stay: Stay {
+                at: Membership {
+                    segment_id: column(row, "segment_id")?,
+                    since: from_day(column(row, "since")?)?,
+                    source: source_of(&column::<String>(row, "source")?)?,
+                },
+                placed: json(row, "placed")?,
+            },
+            opening: column::<Option<String>>(row, "opening")?
+                .map(|text| from_json(&text))
+                .transpose()?,
+        },
         version: column(row, "version")?,
-        placed: json(row, "placed")?,
         standing: json(row, "standing")?,
     })
 }
@@ -281,7 +306,8 @@ pub async fn sizes(on: &impl Sql, creditor_id: &str, scheme_id: &str) -> Result<
 /// Those of the database.
 pub async fn save(on: &impl Sql, memberships: &[MembershipRow]) -> Result<()> {
     let each = || memberships.iter();
-    let placed = each().map(|row| to_json(&row.placed));
+    let placed = each().map(|row| to_json(&row.record.stay.placed));
+    let opening = each().map(|row| row.record.opening.as_ref().map(to_json).transpose());
     let standing = each().map(|row| to_json(&row.standing));
     let held = each().map(|row| i64::from(row.standing.hold == Some(Hold::HeldByError)));
     let rows = Rows::new()
@@ -289,22 +315,23 @@ pub async fn save(on: &impl Sql, memberships: &[MembershipRow]) -> Result<()> {
         .text("debtor_id", each().map(|row| row.debtor_id.as_str()))
         .text("scheme_id", each().map(|row| row.scheme_id.as_str()))
         .int("part", each().map(|row| row.part))
-        .text("segment_id", each().map(|row| row.segment_id.as_str()))
-        .int("since", each().map(|row| row.since))
-        .text("source", each().map(|row| source_name(row.source)))
+        .text("segment_id", each().map(|row| row.at().segment_id.as_str()))
+        .int("since", each().map(|row| day_number(row.at().since)))
+        .text("source", each().map(|row| source_name(row.at().source)))
         .int("held_by_error", held)
         .int("version", each().map(|row| row.version))
         .text("placed", placed.collect::<Result<Vec<_>>>()?)
+        .opt_text("opening", opening.collect::<Result<Vec<_>>>()?)
         .text("standing", standing.collect::<Result<Vec<_>>>()?);
     on.execute_rows(rows, vec![], |table, _| {
         format!(
             "INSERT INTO membership (creditor_id, debtor_id, scheme_id, part, segment_id, since, source, \
-             held_by_error, version, placed, standing) SELECT r.creditor_id, r.debtor_id, r.scheme_id, r.part, \
-             r.segment_id, r.since, r.source, r.held_by_error, r.version, r.placed, r.standing FROM {table} AS r \
+             held_by_error, version, placed, opening, standing) SELECT r.creditor_id, r.debtor_id, r.scheme_id, r.part, \
+             r.segment_id, r.since, r.source, r.held_by_error, r.version, r.placed, r.opening, r.standing FROM {table} AS r \
              WHERE true ON CONFLICT (creditor_id, debtor_id, scheme_id) DO UPDATE SET \
              segment_id = excluded.segment_id, since = excluded.since, source = excluded.source, \
              held_by_error = excluded.held_by_error, version = excluded.version, placed = excluded.placed, \
-             standing = excluded.standing"
+             opening = excluded.opening, standing = excluded.standing"
         )
     })
     .await?;

@@ -60,8 +60,8 @@ CREATE TABLE scheme (
 );
 CREATE UNIQUE INDEX scheme_active ON scheme (creditor_id, scheme_id) WHERE state = 'active';
 
--- Where every debtor is, per scheme. `placed` says how it came there, `standing` what holds it there and how it is
--- treated.
+-- Where every debtor is, per scheme. `placed` says how it came there, `opening` where it was when the business date of
+-- its latest move began, `standing` what holds it there and how it is treated.
 -- retention: as long as the registry keeps the debtor.
 CREATE TABLE membership (
     creditor_id TEXT NOT NULL,
@@ -74,6 +74,7 @@ CREATE TABLE membership (
     held_by_error BIGINT NOT NULL,
     version BIGINT NOT NULL,
     placed TEXT NOT NULL,
+    opening TEXT,
     standing TEXT NOT NULL,
     PRIMARY KEY (creditor_id, debtor_id, scheme_id)
 ) @fill@;
@@ -92,7 +93,8 @@ CREATE TABLE placement (
 ) @fill@;
 CREATE INDEX placement_part ON placement (creditor_id, part, debtor_id);
 
--- Every stay in a segment, by the version of the membership with which it began; the open one has no `valid_to`.
+-- Every stay in a segment, by the version of the membership with which it began; the open one has no `valid_to`. One
+-- that began and ended on the same date was told, and counts for nothing.
 -- retention: as long as the registry keeps the debtor.
 CREATE TABLE membership_history (
     creditor_id TEXT NOT NULL,

@@ -87,7 +87,9 @@ fn simulate<'a>(
 ) -> Simulation {
     let mut simulation = Simulation::default();
     for (number, debtor) in debtors {
-        simulation.add(candidate, &format!("d{number:03}"), &debtor.input());
+        let from = debtor.current.as_ref();
+        let from = from.map(|current| current.segment_id.as_str());
+        simulation.add(candidate, &format!("d{number:03}"), from, &debtor.input());
     }
     simulation
 }
@@ -96,14 +98,9 @@ fn simulate<'a>(
 fn settle(scheme: &CompiledScheme, debtors: &mut [Debtor]) {
     for debtor in debtors {
         let decision = assign(scheme, &debtor.input());
-        let (segment_id, source) = (decision.segment_id.to_owned(), decision.reason.source());
-        let is_new = decision.moves(debtor.current.as_ref());
-        if let Some(source) = source.filter(|_| is_new) {
-            debtor.current = Some(Membership {
-                segment_id,
-                since: day("2026-06-15"),
-                source,
-            });
+        let entered = decision.entered(debtor.current.as_ref(), day("2026-06-15"));
+        if entered.is_some() {
+            debtor.current = entered;
         }
     }
 }
@@ -201,6 +198,7 @@ fn the_matrix_counts_debtors_and_amounts_and_shows_the_largest() {
         simulation.add(
             &candidate,
             &format!("d{number}"),
+            Some("a"),
             &input(&facts, Some(&current)),
         );
     }
@@ -226,7 +224,7 @@ fn a_candidate_with_too_many_errors_is_not_to_be_activated() {
             open_disputes,
             ..blank()
         };
-        simulation.add(&candidate, "d", &input(&facts, None));
+        simulation.add(&candidate, "d", None, &input(&facts, None));
     }
     assert_eq!((simulation.errors, simulation.evaluated), (1, 1_000));
     assert!(simulation.exceeds_error_rate(0) && simulation.exceeds_error_rate(999));

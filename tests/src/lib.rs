@@ -4,10 +4,13 @@
 
 pub mod bench;
 pub mod clients;
+pub mod fleet;
 pub mod membership_oracle;
 pub mod oracle;
+pub mod portfolio;
 pub mod postgres;
 pub mod process;
+pub mod reminders;
 pub mod schemes;
 pub mod service;
 pub mod suite;

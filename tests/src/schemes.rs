@@ -1,9 +1,12 @@
 //! Schemes for tests, and ways to activate them.
 
+use std::hash::{DefaultHasher, Hasher as _};
+
 use mahnwerk_proto::segmentation::v1::{
     ActivateSchemeRequest, ActivationState, CreateSchemeRevisionRequest, GetActivationRequest,
     GetMembershipsRequest, Membership, Scheme, Segment,
 };
+use prost::Message as _;
 use tonic::Status;
 
 use crate::suite::{SegmentationClients, patiently};
@@ -29,19 +32,24 @@ pub fn two_segments(creditor_id: &str, scheme_id: &str, condition: &str) -> Sche
     }
 }
 
-/// Creates the next revision of a scheme and returns its number.
+/// Creates the next revision of a scheme, once for the same content, and returns its number.
 pub async fn create_revision(clients: &SegmentationClients, scheme: Scheme) -> i32 {
-    let request_id = format!("create-{}-{}", scheme.creditor_id, scheme.scheme_id);
-    let created = clients
-        .schemes
-        .clone()
-        .create_scheme_revision(CreateSchemeRevisionRequest {
-            request_id,
-            scheme: Some(scheme),
+    let mut content = DefaultHasher::new();
+    content.write(&scheme.encode_to_vec());
+    let request_id = format!("create-{:x}", content.finish());
+    let created = patiently(async || {
+        let request = CreateSchemeRevisionRequest {
+            request_id: request_id.clone(),
+            scheme: Some(scheme.clone()),
             validate_only: false,
-        })
-        .await
-        .expect("a revision");
+        };
+        clients
+            .schemes
+            .clone()
+            .create_scheme_revision(request)
+            .await
+    })
+    .await;
     created.into_inner().scheme.expect("a scheme").revision
 }
 
@@ -55,18 +63,20 @@ pub async fn activate(
     scheme_id: &str,
     revision: i32,
 ) {
-    let begun = clients
-        .schemes
-        .clone()
-        .activate_scheme(ActivateSchemeRequest {
-            request_id: format!("activate-{creditor_id}-{scheme_id}-{revision}"),
-            creditor_id: creditor_id.to_owned(),
-            scheme_id: scheme_id.to_owned(),
-            revision,
-            max_error_ppm: 0,
-        })
-        .await
-        .expect("an activation");
+    let begun = patiently(async || {
+        clients
+            .schemes
+            .clone()
+            .activate_scheme(ActivateSchemeRequest {
+                request_id: format!("activate-{creditor_id}-{scheme_id}-{revision}"),
+                creditor_id: creditor_id.to_owned(),
+                scheme_id: scheme_id.to_owned(),
+                revision,
+                max_error_ppm: 0,
+            })
+            .await
+    })
+    .await;
     let at_least = begun.into_inner().consistency_token;
     patiently(async || {
         let found = clients

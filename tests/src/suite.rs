@@ -215,7 +215,7 @@ pub fn channel(url: &str) -> Channel {
 
 /// How often, and how many times, a call is repeated that was told to come again.
 const RETRY: Duration = Duration::from_millis(50);
-const TRIES: u32 = 400;
+const TRIES: u32 = 1_200;
 
 /// Calls until the answer is not "not now" any more: a fresh suite takes its first snapshot, readers wait for tokens.
 pub async fn patiently<T>(call: impl AsyncFn() -> Result<T, Status>) -> T {
@@ -232,7 +232,7 @@ pub async fn patiently<T>(call: impl AsyncFn() -> Result<T, Status>) -> T {
     panic!("still not: {last:?}");
 }
 
-fn is_not_now(status: &Status) -> bool {
+pub(crate) fn is_not_now(status: &Status) -> bool {
     matches!(
         status.code(),
         Code::Unavailable | Code::Aborted | Code::ResourceExhausted

@@ -5,8 +5,9 @@ use mahnwerk_proto::{
     registry::v1::{
         Allocation, BillingMethod, BusinessDayMode, Channel as ContactChannel, ContactPoint,
         ContactState, CreateContactPointRequest, CreateCreditorRequest, CreateDebtorRequest,
-        CreateInvoiceRequest, CreatePaymentRequest, Creditor, Debtor, DebtorKind, Item,
-        OpenBusinessDayRequest, Relationship,
+        CreateInvoiceRequest, CreatePaymentRequest, Creditor, Debtor, DebtorKind, ImportChunk,
+        ImportLedgerRequest, ImportRow, ImportStart, Item, OpenBusinessDayRequest, Relationship,
+        import_ledger_request::Message, import_row::Record,
     },
 };
 
@@ -14,6 +15,9 @@ use crate::suite::Clients;
 
 /// The business date of every new world; a Thursday.
 pub const TODAY: Date = day(2025, 1, 2);
+
+/// Rows of one chunk of an import: as many as it may have.
+const CHUNK: usize = 1_000;
 
 /// A date.
 #[must_use]
@@ -176,5 +180,45 @@ impl Clients {
             .expect("a contact point")
             .into_inner()
             .consistency_token
+    }
+
+    /// Imports records of a creditor. Returns the consistency token of the last.
+    ///
+    /// # Panics
+    /// If one is refused.
+    pub async fn import(
+        &mut self,
+        creditor_id: &str,
+        import_id: &str,
+        records: impl IntoIterator<Item = Record>,
+    ) -> String {
+        let rows = (1..).zip(records).map(|(row_number, record)| ImportRow {
+            row_number,
+            record: Some(record),
+        });
+        let rows: Vec<_> = rows.collect();
+        let chunks = rows.chunks(CHUNK).map(|rows| {
+            Message::Chunk(ImportChunk {
+                rows: rows.to_vec(),
+            })
+        });
+        let start = Message::Start(ImportStart {
+            creditor_id: creditor_id.to_owned(),
+            import_id: import_id.to_owned(),
+        });
+        let messages: Vec<_> = std::iter::once(start)
+            .chain(chunks)
+            .map(|message| ImportLedgerRequest {
+                message: Some(message),
+            })
+            .collect();
+        let answers = self.imports.import_ledger(tokio_stream::iter(messages));
+        let mut answers = answers.await.expect("an import").into_inner();
+        let mut token = String::new();
+        while let Some(answer) = answers.message().await.expect("an answer") {
+            assert!(answer.refused.is_empty(), "{:?}", answer.refused.first());
+            token = answer.consistency_token;
+        }
+        token
     }
 }

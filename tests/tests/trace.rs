@@ -1,55 +1,92 @@
-//! One view leads from the call to what it caused elsewhere: spans of three processes, received over OTLP.
+//! One view leads from the call to what it caused elsewhere: spans of four processes, received over OTLP.
 
 use e2e::{
-    process::{Process, Program},
-    schemes::membership,
-    suite::{Clients, Databases, Engine, SegmentationClients, Service, channel, patiently},
+    fleet::Fleet,
+    reminders::Reminders,
+    schemes::{activate, create_revision, membership, two_segments},
+    suite::{Clients, Databases, Engine, Service, patiently},
     traces::{Collector, Span},
     world::{euro, invoice, payment},
 };
 use mahnwerk_proto::{
+    dunning::v1::{NoticeState, RunState},
     registry::v1::{Allocation, CreatePaymentRequest},
     scoring::v1::GetScoreRequest,
+    segmentation::v1::{Handling, Policy, ReminderFees, Scheme},
 };
 use tonic::Request;
 
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER_SPAN_ID: &str = "00f067aa0ba902b7";
 
-/// Starts `last` and all that it depends on, as processes that send their spans to `collector`.
-async fn start_all(databases: &Databases, last: Service, collector: &Collector) -> Vec<Process> {
-    let mut started: Vec<(Service, Process)> = Vec::new();
-    for service in last.with_upstreams() {
-        let mut program = Program::new(service, databases.url(service))
-            .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)
-            .env("OTEL_BSP_SCHEDULE_DELAY", "100");
-        for (upstream, process) in &started {
-            program = program.knowing(*upstream, &process.url);
-        }
-        started.push((service, program.start().await));
+/// A scheme of treatment that moves debtors with their first paid invoice.
+fn treatment() -> Scheme {
+    let mut scheme = two_segments("c1", "treatment", "debtor.settled_items > 0");
+    let policy = Policy {
+        payment_term_days: 30,
+        reminder_fees: ReminderFees::Waived.into(),
+        handling: Handling::Autopilot.into(),
+        procedure_id: "standard".to_owned(),
+        ..Policy::default()
+    };
+    for segment in &mut scheme.segments {
+        segment.policy = Some(policy.clone());
     }
-    started.into_iter().map(|(_, process)| process).collect()
+    let finals = [
+        &mut scheme.default_segment,
+        &mut scheme.unclassified_segment,
+    ];
+    for segment in finals {
+        segment.as_mut().expect("a segment").policy = Some(policy.clone());
+    }
+    scheme
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_work_that_a_payment_causes_is_linked_to_the_call_through_two_services() {
+async fn the_notice_that_a_payment_withdrew_leads_back_to_the_payment_through_two_services() {
     let collector = Collector::start();
-    let databases = Databases::new(Engine::Sqlite, Service::Segmentation);
-    let processes = start_all(&databases, Service::Segmentation, &collector).await;
-    let mut clients = Clients::new(&channel(&processes[0].url), &channel(&processes[1].url));
-    let segmentation = SegmentationClients::new(&channel(&processes[2].url));
+    let databases = Databases::new(Engine::Sqlite, Service::Dunning);
+    let telemetry = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint.as_str()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+    ];
+    let telemetry = telemetry.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let fleet = Fleet::start(&databases, Service::Dunning, |_| 1, &telemetry).await;
+    let mut clients = fleet.clients(0);
+    let segmentation = fleet.segmentation(0);
     clients.open_creditor("c1").await;
     clients.add_debtor("c1", "d1").await;
-    clients.add_invoice(invoice("c1", "d1", "i1", 500)).await;
-    let warm = clients.add_invoice(invoice("c1", "d1", "i2", 500)).await;
+    clients.add_contact_point("c1", "d1", "mail").await;
+    let warm = clients.add_invoice(invoice("c1", "d1", "i1", 5_000)).await;
+    membership(&segmentation, "c1", "d1", "payer_speed", &warm).await;
+    let revision = create_revision(&segmentation, treatment()).await;
+    activate(&segmentation, "c1", "treatment", revision).await;
+    let reminders = Reminders {
+        fleet: &fleet,
+        creditor_id: "c1",
+    };
+    // A reminder waits, because dispatch is off.
+    reminders.arrived(&warm).await;
+    let run_id = reminders.propose("run").await;
+    reminders.reach(&run_id, RunState::Proposed).await;
+    reminders.release(&run_id).await;
+    reminders.reach(&run_id, RunState::Dispatching).await;
     // The consumers follow live from here on.
     read_score(&clients, &warm).await;
-    let before = membership(&segmentation, "c1", "d1", "payer_speed", &warm).await;
-    assert_eq!(before.segment_id, "no_history");
+    let before = membership(&segmentation, "c1", "d1", "treatment", &warm).await;
 
     let token = pay_traced(&mut clients).await;
-    read_score(&clients, &token).await;
-    let after = membership(&segmentation, "c1", "d1", "payer_speed", &token).await;
+    let after = membership(&segmentation, "c1", "d1", "treatment", &token).await;
+    assert_eq!((&*before.segment_id, &*after.segment_id), ("no", "yes"));
+    reminders.arrived(&token).await;
+    reminders.switch_on(&token).await;
+    reminders.reach(&run_id, RunState::Done).await;
+    let notices = reminders.notices(&run_id).await;
+    let [notice] = notices.as_slice() else {
+        panic!("{} notices", notices.len());
+    };
+    assert_eq!(notice.state(), NoticeState::Withdrawn);
+    assert_eq!(notice.reason, "PAID");
 
     let call = collector
         .wait_for("of the call", |span| {
@@ -61,30 +98,35 @@ async fn the_work_that_a_payment_causes_is_linked_to_the_call_through_two_servic
         "the span is a child of the caller's"
     );
     assert!(call.service.contains("registry"), "{call:?}");
-    let scoring = caused(&collector, Service::Scoring, &call).await;
-    // What scoring tells is the consequence of its own work on the payment; that is where segmentation's work links to.
-    let placed = caused(&collector, Service::Segmentation, &scoring).await;
-    println!(
-        "{} {} ← {} {} ← {} {}; {} stays {}",
-        call.service,
-        call.name,
-        scoring.service,
-        scoring.name,
-        placed.service,
-        placed.name,
-        before.segment_id,
-        after.segment_id
-    );
+    // What a service tells is the consequence of its own work on what it was told: that is where the next one's links to.
+    let mut chain = vec![call];
+    for (service, work) in [
+        (Service::Scoring, "feed.apply"),
+        (Service::Segmentation, "feed.apply"),
+        (Service::Dunning, "feed.apply"),
+        (Service::Dunning, "dispatch.withdraw"),
+    ] {
+        let last = chain.last().expect("the call");
+        let next = caused(&collector, service, work, last).await;
+        chain.push(next);
+    }
+    let chain = chain.iter();
+    let chain: Vec<_> = chain
+        .map(|it| format!("{} {}", it.service, it.name))
+        .collect();
+    println!("{}: {}", notice.reason, chain.join(" ← "));
 }
 
-/// A span of `service` that links to `cause`.
-async fn caused(collector: &Collector, service: Service, cause: &Span) -> Span {
-    let what = format!("of {} linked to {}", service.name(), cause.name);
+/// A span of `service` over this work that links to `cause`.
+async fn caused(collector: &Collector, service: Service, work: &str, cause: &Span) -> Span {
+    let what = format!("{work} of {} linked to {}", service.name(), cause.name);
     collector
         .wait_for(&what, |span| {
             let to_cause =
                 |link: &(String, String)| link.0 == cause.trace_id && link.1 == cause.span_id;
-            span.service.contains(service.name()) && span.links.iter().any(to_cause)
+            span.service.contains(service.name())
+                && span.name == work
+                && span.links.iter().any(to_cause)
         })
         .await
 }
@@ -93,10 +135,10 @@ async fn caused(collector: &Collector, service: Service, cause: &Span) -> Span {
 async fn pay_traced(clients: &mut Clients) -> String {
     let mut request = Request::new(CreatePaymentRequest {
         request_id: "r1".to_owned(),
-        payment: Some(payment("c1", "d1", "p1", 500)),
+        payment: Some(payment("c1", "d1", "p1", 5_000)),
         allocations: vec![Allocation {
             invoice_id: "i1".to_owned(),
-            amount: Some(euro(500)),
+            amount: Some(euro(5_000)),
             discount: None,
         }],
     });

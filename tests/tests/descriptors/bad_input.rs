@@ -73,12 +73,10 @@ async fn with_every_method(
 /// Every example is a good one: what is refused below is refused for what was spoiled.
 pub async fn good_examples(bench: &Bench) {
     let mut complaints = Complaints::default();
-    for (number, method) in called_methods().enumerate() {
-        let case = case(
-            &method.path,
-            &bench.fixture(number, Purpose::of(&method.path)).await,
-        )
-        .expect("a case");
+    let purposes = called_methods().map(|method| Purpose::of(&method.path));
+    let fixtures = bench.fixtures(purposes).await;
+    for (method, fixture) in called_methods().zip(&fixtures) {
+        let case = case(&method.path, fixture).expect("a case");
         let got = call(bench.channel(&method.path), method, &case.messages(method)).await;
         if got.as_ref().map_or(true, Vec::is_empty) {
             complaints.add(method, "", "a good request", &got);

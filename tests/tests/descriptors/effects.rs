@@ -30,9 +30,10 @@ const SEGMENTATION: &[&str] = &[
     "SELECT count(*) AS n FROM idempotency",
 ];
 
-// Notices and tasks of a run are made in the background.
+// Notices and tasks of a run are made in the background, and a creditor begins with the starter procedures.
 const DUNNING: &[&str] = &[
-    "SELECT count(*) AS n FROM procedure_revision",
+    "SELECT count(*) AS n FROM procedure_revision WHERE revision > 1 \
+     OR procedure_id NOT IN ('courteous', 'standard', 'strict', 'new_customer')",
     "SELECT count(*) AS n FROM dunning_settings",
     "SELECT count(*) AS n FROM pause",
     "SELECT count(*) AS n FROM pause_history",

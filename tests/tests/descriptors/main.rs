@@ -9,6 +9,7 @@ mod import_rows;
 mod repeats;
 
 use e2e::suite::{Engine, Service, Suite};
+use futures::{StreamExt as _, stream};
 use mahnwerk_proto::policy::{Method, methods};
 use mahnwerk_runtime::db::Db;
 use tonic::transport::Channel;
@@ -21,7 +22,10 @@ use crate::{
 };
 
 /// The last service whose methods are called; those before it run as well.
-const LAST: Service = Service::Segmentation;
+const LAST: Service = Service::Dunning;
+
+/// Fixtures made at once.
+const AT_ONCE: usize = 4;
 
 /// The service that answers `path`.
 fn service_of(path: &str) -> Service {
@@ -36,10 +40,16 @@ fn service_of(path: &str) -> Service {
         .unwrap_or(Service::Registry)
 }
 
-/// The methods that are called.
+/// The methods that are called. After the last of them everybody downstream has to begin anew.
 fn called_methods() -> impl Iterator<Item = &'static Method> {
-    let all = methods().values();
-    all.filter(|method| service_of(&method.path) <= LAST)
+    let resets = |method: &&Method| method.path.ends_with("/ResetFeed");
+    let called = || {
+        let all = methods().values();
+        all.filter(|method| service_of(&method.path) <= LAST)
+    };
+    called()
+        .filter(move |method| !resets(method))
+        .chain(called().filter(resets))
 }
 
 /// A running suite and what is in it.
@@ -66,6 +76,14 @@ impl Bench {
 
     async fn fixture(&self, number: usize, purpose: Purpose) -> Fixture {
         Fixture::create(&self.suite, number, purpose).await
+    }
+
+    /// One for each purpose, in their order. Most of the time each of them waits for the background, so they are made
+    /// together.
+    async fn fixtures(&self, purposes: impl Iterator<Item = Purpose>) -> Vec<Fixture> {
+        let each = purposes.enumerate();
+        let each = each.map(|(number, purpose)| self.fixture(number, purpose));
+        stream::iter(each).buffered(AT_ONCE).collect().await
     }
 
     async fn effects(&self) -> Effects {

@@ -25,9 +25,11 @@ fn writes() -> impl Iterator<Item = &'static Method> {
 
 /// The same call twice, then the same request id with other content.
 pub async fn one_after_the_other(bench: &Bench) {
-    for (number, method) in writes().enumerate() {
+    let purposes = writes().map(|method| Purpose::of(&method.path));
+    let fixtures = bench.fixtures(purposes).await;
+    for (method, fixture) in writes().zip(&fixtures) {
         let path = &method.path;
-        let case = case(path, &bench.fixture(number, Purpose::of(path)).await).expect("a case");
+        let case = case(path, fixture).expect("a case");
         let request = case.messages(method);
         let channel = bench.channel(path);
         let before = bench.effects().await;
@@ -65,16 +67,19 @@ pub async fn one_after_the_other(bench: &Bench) {
 /// Two hundred identical calls, compared with one. What is wrong is told for all methods.
 pub async fn all_at_once(bench: &Bench) {
     let mut complaints = Vec::new();
-    for (number, method) in writes().enumerate() {
+    let purposes = writes().map(|method| Purpose::of(&method.path));
+    let fixtures = bench
+        .fixtures(purposes.flat_map(|purpose| [purpose; 2]))
+        .await;
+    for (method, fixtures) in writes().zip(fixtures.chunks(2)) {
         let path = &method.path;
         let channel = bench.channel(path);
-        let purpose = Purpose::of(path);
-        let single = case(path, &bench.fixture(2 * number, purpose).await).expect("a case");
+        let single = case(path, &fixtures[0]).expect("a case");
         let before = bench.effects().await;
         answer(channel, method, &single).await.expect(path);
         let effects_of_one = bench.effects().await.since(&before);
 
-        let case = case(path, &bench.fixture(2 * number + 1, purpose).await).expect("a case");
+        let case = case(path, &fixtures[1]).expect("a case");
         let before = bench.effects().await;
         let answers = join_all((0..TWINS).map(|_| answer(channel, method, &case))).await;
         let effects = bench.effects().await.since(&before);

@@ -9,18 +9,13 @@ use e2e::{
     world::invoice,
 };
 use futures::future::join_all;
-use mahnwerk_proto::registry::v1::{
-    ImportChunk, ImportLedgerRequest, ImportRow, ImportStart, import_ledger_request::Message,
-    import_row::Record,
-};
+use mahnwerk_proto::registry::v1::import_row::Record;
 
 /// How many payments are tried; `tests/run` sets it.
 const TRIES: &str = "MAHNWERK_TEST_TRIES";
 const CREDITOR: &str = "c1";
 /// Debtors that pay at the same time.
 const DEBTORS: usize = 8;
-/// Rows of one import chunk.
-const CHUNK: usize = 1_000;
 const CENTS: i64 = 1_000;
 
 fn tries_per_debtor() -> usize {
@@ -37,47 +32,12 @@ async fn suite_with_invoices(engine: Engine, last: Service, per_debtor: usize) -
     for debtor in 0..DEBTORS {
         clients.add_debtor(CREDITOR, &format!("d{debtor}")).await;
     }
-    let rows: Vec<ImportRow> = (0..DEBTORS * per_debtor)
-        .map(|number| {
-            let (debtor, item) = (number % DEBTORS, number / DEBTORS);
-            let record = invoice(
-                "",
-                &format!("d{debtor}"),
-                &format!("i{debtor}-{item}"),
-                CENTS,
-            );
-            ImportRow {
-                row_number: i64::try_from(number).expect("few rows") + 1,
-                record: Some(Record::Invoice(record)),
-            }
-        })
-        .collect();
-    let start = ImportStart {
-        creditor_id: CREDITOR.to_owned(),
-        import_id: "invoices".to_owned(),
-    };
-    let chunks = rows.chunks(CHUNK).map(|rows| {
-        Message::Chunk(ImportChunk {
-            rows: rows.to_vec(),
-        })
+    let records = (0..DEBTORS * per_debtor).map(|number| {
+        let (debtor, item) = (number % DEBTORS, number / DEBTORS);
+        let (debtor_id, item_id) = (format!("d{debtor}"), format!("i{debtor}-{item}"));
+        Record::Invoice(invoice("", &debtor_id, &item_id, CENTS))
     });
-    let messages: Vec<_> = std::iter::once(Message::Start(start))
-        .chain(chunks)
-        .map(|message| ImportLedgerRequest {
-            message: Some(message),
-        })
-        .collect();
-    let mut answers = clients
-        .imports
-        .import_ledger(tokio_stream::iter(messages))
-        .await
-        .expect("an import")
-        .into_inner();
-    let mut token = String::new();
-    while let Some(answer) = answers.message().await.expect("an answer") {
-        assert!(answer.refused.is_empty(), "{:?}", answer.refused.first());
-        token = answer.consistency_token;
-    }
+    let token = clients.import(CREDITOR, "invoices", records).await;
     (suite, token)
 }
 

@@ -17,7 +17,7 @@ use dunning_channel::{Channel, Message, SendError};
 use futures::future::join_all;
 use mahnwerk_feed::{Locks, WriteTx};
 use mahnwerk_proto::dunning::v1::NoticeState;
-use mahnwerk_runtime::error::Result;
+use mahnwerk_runtime::{error::Result, telemetry};
 
 use super::{
     App,
@@ -174,6 +174,7 @@ impl Dispatcher {
         let check::Checking {
             rendered, effects, ..
         } = checking;
+        link_withdrawals(&mut tx, creditor_id, &rows).await?;
         notice::set_texts(&tx, creditor_id, &rendered).await?;
         effects
             .store(&mut tx, creditor_id, &mut rows, action)
@@ -291,6 +292,21 @@ impl Dispatcher {
         tx.commit().await?;
         Ok(rows.len())
     }
+}
+
+/// Leads from what was withdrawn to what was withdrawn for, in the trace and in the events.
+async fn link_withdrawals(tx: &mut WriteTx, creditor_id: &str, rows: &[NoticeRow]) -> Result<()> {
+    let withdrawn = rows.iter().filter(|row| !row.findings.is_empty());
+    let ids: Vec<&str> = withdrawn.map(|row| row.notice_id.as_str()).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let span = tracing::info_span!("dispatch.withdraw", notices = ids.len());
+    for traceparent in notice::causes(tx, creditor_id, &ids).await? {
+        telemetry::link_to(&span, &traceparent);
+    }
+    tx.set_traceparent(&span.in_scope(telemetry::current_traceparent));
+    Ok(())
 }
 
 /// What came of a try.

@@ -23,7 +23,13 @@ pub struct Paper<'a> {
     pub input: &'a Input,
 }
 
-/// Renders a notice, in English if no letters are written in its language.
+/// The language in which letters to somebody who speaks `language` are written: English if there are none in it.
+#[must_use]
+pub fn written_in(language: &str) -> Language {
+    Language::parse(language).unwrap_or(Language::En)
+}
+
+/// Renders a notice.
 ///
 /// # Errors
 /// Why it cannot be rendered, without personal data.
@@ -67,7 +73,7 @@ fn letter(paper: &Paper<'_>, row: &NoticeRow) -> Letter {
         basis: line.basis.clone(),
     });
     Letter {
-        language: Language::parse(&row.language).unwrap_or(Language::En),
+        language: written_in(&row.language),
         template: content.template.clone(),
         tone: content.tone,
         reminded: content.items.iter().all(|it| it.sent > 0),
@@ -90,5 +96,17 @@ fn letter(paper: &Paper<'_>, row: &NoticeRow) -> Letter {
             .flatten(),
         // The scale of collection costs is not part of the law packs: a letter that must name them is not rendered.
         costs_after_period_minor: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_speaks_a_language_without_letters_is_written_to_in_english() {
+        let codes = ["de", "de-CH", "nl", "en", "fr", ""];
+        let written = codes.map(|code| written_in(code).code());
+        assert_eq!(written, ["de", "de", "nl", "en", "en", "en"]);
     }
 }

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::{
     App,
     inputs::{self, Configuration, Subject},
+    letter::written_in,
     run::{internal, task_event},
 };
 use crate::storage::{
@@ -234,7 +235,7 @@ fn proposed(run: &RunRow, subject: &Subject, plan: &Plan, content: &plan::Notice
         content: content.clone(),
         procedure: plan.procedure.clone(),
         notice_date: plan.business_date,
-        language: subject.addressee.language.clone(),
+        language: written_in(&subject.addressee.language).code().to_owned(),
         attempt: 0,
         message_id: String::new(),
         reason: String::new(),

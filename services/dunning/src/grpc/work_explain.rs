@@ -8,7 +8,7 @@ use mahnwerk_runtime::{
 use tonic::{Request, Response, Status};
 
 use super::{convert_notice::notice_message, convert_plan as convert};
-use crate::app::App;
+use crate::app::{App, letter::written_in};
 
 pub(super) async fn explain_debtor(
     app: &App,
@@ -29,7 +29,8 @@ pub(super) async fn explain_debtor(
         let mut notice = convert::notice(notice);
         notice.creditor_id.clone_from(&r.creditor_id);
         notice.debtor_id.clone_from(&r.debtor_id);
-        notice.language = explained.subject.addressee.language.clone();
+        let language = written_in(&explained.subject.addressee.language);
+        notice.language = language.code().to_owned();
         notice.procedure.clone_from(&procedure);
         notice.notice_date = Some(from_date(plan.business_date));
         notice

@@ -1,5 +1,6 @@
 //! Notices: what goes out, once per step of an item.
 
+mod cause;
 mod find;
 mod save;
 mod text;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{from_day, run::from_json};
 
+pub use cause::{add_cause, causes};
 pub use find::{
     Filter, Held, current, expired, get, get_many, has_pending, lease_due, list, page, proposed,
     standing, taken, with_due,

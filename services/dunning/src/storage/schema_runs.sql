@@ -60,7 +60,8 @@ CREATE TABLE run_reason (
 
 -- One communication to a debtor. `content` is the plan's notice as it stands; `before` holds the states of its items before
 -- it was sent; `tried` the contact points that did not take it. `lease` is when others may take it up again, `next_at` when
--- it is to be tried again, both by the database's clock.
+-- it is to be tried again, both by the database's clock. `causes`: trace contexts of what became known of the debtor while it
+-- waited to be sent.
 -- retention: as long as the registry keeps the debtor.
 CREATE TABLE notice (
     creditor_id TEXT NOT NULL,
@@ -85,6 +86,7 @@ CREATE TABLE notice (
     version BIGINT NOT NULL,
     lease BIGINT NOT NULL,
     next_at BIGINT NOT NULL,
+    causes TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (creditor_id, notice_id)
 ) @fill@;
 CREATE INDEX notice_run ON notice (creditor_id, run_id, notice_id);

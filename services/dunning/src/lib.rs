@@ -68,13 +68,14 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> Result<Running> {
     service.consume(Arc::new(feed::Scoring), &settings.scoring_url, consuming())?;
     let segmentation = Arc::new(feed::Segmentation);
     service.consume(segmentation, &settings.segmentation_url, consuming())?;
+    let email = worker::way_out(&settings.dispatch).await?;
     let app = App {
         freshness: service.freshness(),
         publisher: service.publisher().clone(),
         law,
+        emails: email.is_some(),
         wake: Arc::default(),
     };
-    let email = worker::way_out(&settings.dispatch).await?;
     let remote = worker::outbox::Remote::new(connect(&settings.registry_url)?);
     let work = worker::Work {
         dispatcher: Dispatcher {

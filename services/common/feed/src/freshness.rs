@@ -1,5 +1,7 @@
 //! "This read must contain that write", in whatever service the write was.
 
+mod ways;
+
 use std::{sync::Arc, time::Duration};
 
 use mahnwerk_proto::common::v1::ErrorReason;
@@ -9,6 +11,7 @@ use mahnwerk_runtime::{
     token::ConsistencyToken,
 };
 use tokio::{sync::watch, time::Instant};
+use ways::{Way, Ways};
 
 use crate::{
     Publisher,
@@ -30,6 +33,7 @@ pub struct Freshness {
     publisher: Publisher,
     feeds: Arc<[Feed]>,
     progress: watch::Receiver<u64>,
+    ways: Arc<Ways>,
 }
 
 enum Scope {
@@ -48,6 +52,7 @@ impl Freshness {
     #[must_use]
     pub fn new(publisher: Publisher, feeds: &[Feed], progress: watch::Receiver<u64>) -> Self {
         Self {
+            ways: Arc::new(Ways::new(publisher.clone())),
             publisher,
             feeds: feeds.into(),
             progress,
@@ -131,58 +136,32 @@ impl Freshness {
         }
     }
 
-    /// Whether the write has reached the partitions by every path on which its consequences come here.
+    /// Whether the write has reached the partitions by every way on which its consequences come here.
     async fn arrival(&self, token: &ConsistencyToken, scope: &Scope) -> Result<Arrival> {
-        let (filter, part) = match scope {
-            Scope::Debtor(part) => ("c.part = $2", *part),
-            Scope::All => ("c.part >= $2", 0),
+        let ways = self.ways.from(&token.service).await?;
+        let concerned = |way: &&Way| match scope {
+            Scope::Debtor(part) => way.part == *part,
+            Scope::All => true,
         };
-        let sweep =
-            "(SELECT min(s.cause_tx) FROM feed_sweep s WHERE s.feed = c.feed AND s.part = c.part)";
-        let rows = self
-            .publisher
-            .db()
-            .query(
-                &format!(
-                    "SELECT c.incarnation, c.tx, c.ready, c.state, {sweep} AS sweep_tx, CAST(1 AS BIGINT) AS direct FROM feed_cursor c \
-                     WHERE c.feed = $1 AND {filter} \
-                     UNION ALL SELECT k.incarnation, k.tx, c.ready, c.state, {sweep}, CAST(0 AS BIGINT) \
-                     FROM feed_contained k JOIN feed_cursor c ON c.feed = k.feed AND c.part = k.part \
-                     WHERE k.origin = $1 AND {filter}"
-                ),
-                vec![token.service.clone().into(), part.into()],
-            )
-            .await?;
         let parts = match scope {
             Scope::Debtor(_) => 1,
             Scope::All => PARTITIONS,
         };
         let mut arrived = 0;
-        for row in &rows {
-            let live =
-                column::<i64>(row, "ready")? == 1 && column::<String>(row, "state")? == "live";
-            let incarnation: String = column(row, "incarnation")?;
-            if incarnation != token.incarnation {
-                // A path that has stated nothing yet, or is taking a snapshot, may be on its way to the token's
+        for way in ways.iter().filter(concerned) {
+            if way.incarnation != token.incarnation {
+                // A way that has stated nothing yet, or is taking a snapshot, may be on its way to the token's
                 // incarnation.
-                if live && !incarnation.is_empty() {
+                if way.live && !way.incarnation.is_empty() {
                     return Ok(Arrival::Expired);
                 }
                 continue;
             }
-            let tx: i64 = column(row, "tx")?;
-            let direct = column::<i64>(row, "direct")? == 1;
-            let contained = match column::<Option<i64>>(row, "sweep_tx")? {
-                Some(sweep) if direct => sweep.min(tx),
-                // It counts in the transactions of another feed.
-                Some(_) => continue,
-                None => tx,
-            };
-            if live && token.tx < contained {
+            if way.live && way.contained.is_some_and(|contained| token.tx < contained) {
                 arrived += 1;
             }
         }
-        Ok(if arrived == parts * self.paths(&token.service) {
+        Ok(if arrived == parts * self.ways_from(&token.service) {
             Arrival::Here
         } else {
             Arrival::NotYet
@@ -190,7 +169,7 @@ impl Freshness {
     }
 
     /// How many ways there are from a feed to here.
-    fn paths(&self, origin: &str) -> i64 {
+    fn ways_from(&self, origin: &str) -> i64 {
         let ways = self.feeds.iter().map(|(feed, origins)| {
             i64::from(*feed == origin) + i64::from(origins.contains(&origin))
         });
@@ -250,7 +229,7 @@ impl Freshness {
     fn decode(&self, at_least: &str) -> Result<ConsistencyToken> {
         ConsistencyToken::decode(at_least)
             .filter(|token| {
-                token.service == self.publisher.service() || self.paths(&token.service) > 0
+                token.service == self.publisher.service() || self.ways_from(&token.service) > 0
             })
             .ok_or_else(|| {
                 Error::Invalid(vec![Violation::new(

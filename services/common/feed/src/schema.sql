@@ -62,12 +62,14 @@ CREATE TABLE feed_cursor (
     PRIMARY KEY (feed, part)
 ) @fill@;
 
--- Which replica works on which partition. Only for efficiency: correctness rests on the cursor check.
+-- Which replica works on which partition. Only for efficiency: correctness rests on the cursor check. Everything that was
+-- recorded upstream up to `current_at`, microseconds since 1970, is applied.
 CREATE TABLE feed_lease (
     feed TEXT NOT NULL,
     part BIGINT NOT NULL,
     owner TEXT NOT NULL,
     until BIGINT NOT NULL,
+    current_at BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (feed, part)
 ) @fill@;
 CREATE TABLE feed_member (

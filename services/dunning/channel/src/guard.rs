@@ -91,7 +91,7 @@ impl Channel for Guard {
                 subject: format!("[{}] {}", message.message_id, message.subject),
                 ..message.clone()
             };
-            return self.channel.send(&redirected).await;
+            return self.channel.send(&redirected).await.map_err(not_debtors);
         }
         if !self.allows(&message.to) {
             return Err(SendError::refused(Refusal::Guard, "not on the allowlist"));
@@ -101,6 +101,17 @@ impl Channel for Guard {
 
     fn at_once(&self) -> u16 {
         self.channel.at_once()
+    }
+}
+
+/// A refused address that we chose is ours to mend, and says nothing about the debtor's.
+fn not_debtors(error: SendError) -> SendError {
+    match error {
+        SendError::Refused {
+            cause: Refusal::Address,
+            reason,
+        } => SendError::NotSent(format!("redirect_to: {reason}")),
+        other => other,
     }
 }
 
@@ -144,6 +155,42 @@ mod tests {
         assert_eq!(kept[0].to, "tester@example.com");
         assert_eq!(kept[0].subject, "[n-1@example.com] Mahnung");
         assert_eq!(kept[0].message_id, "n-1@example.com");
+    }
+
+    /// Answers the same to everything.
+    struct Wall(SendError);
+
+    #[async_trait]
+    impl Channel for Wall {
+        async fn send(&self, _: &Message) -> Result<(), SendError> {
+            Err(self.0.clone())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_redirect_address_is_not_the_debtors() {
+        let config = GuardConfig {
+            redirect_to: Some("tester@example.com".to_owned()),
+            allow: Vec::new(),
+        };
+        let through = async |answer: SendError, config: &GuardConfig| {
+            let guard = Guard::new(Arc::new(Wall(answer)), config).unwrap();
+            guard.send(&message("n-1@example.com")).await.unwrap_err()
+        };
+        let address = SendError::refused(Refusal::Address, "recipient: answer 550");
+        assert_eq!(
+            through(address.clone(), &config).await,
+            SendError::NotSent("redirect_to: recipient: answer 550".to_owned())
+        );
+        let plain = GuardConfig::default();
+        assert_eq!(through(address.clone(), &plain).await, address);
+        for other in [
+            SendError::refused(Refusal::Message, "text: answer 554"),
+            SendError::NotSent("connection: answer 421".to_owned()),
+            SendError::Uncertain("text: connection lost".to_owned()),
+        ] {
+            assert_eq!(through(other.clone(), &config).await, other);
+        }
     }
 
     #[tokio::test]

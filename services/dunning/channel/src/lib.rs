@@ -18,7 +18,7 @@ use thiserror::Error;
 
 pub use guard::{Guard, GuardConfig, GuardError};
 pub use maildir::Maildir;
-pub use message::Message;
+pub use message::{Message, is_sender};
 pub use smtp::{Smtp, SmtpConfig, SmtpError, Tls};
 
 /// A way for messages to leave.
@@ -64,7 +64,7 @@ pub enum SendError {
 /// What of a message was refused for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The recipient's address: it is not one, or the server does not take mail for it.
+    /// The recipient's address: it is not one, or the server says that it takes no mail for it.
     Address,
     /// The message: a field is unusable, or the server does not take such text.
     Message,

@@ -13,6 +13,9 @@ use crate::{Refusal, SendError};
 /// Longest Message-ID: it stays on one line, and is a file name.
 const MAX_ID: usize = 200;
 
+/// Longest part of a Message-ID before its `@` that every sender's domain leaves room for.
+const MAX_LOCAL: usize = 64;
+
 /// One e-mail to one recipient, as plain text and HTML that say the same.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
@@ -131,6 +134,18 @@ pub(crate) fn mailbox(text: &str) -> Option<Mailbox> {
     address.is_ascii().then_some(mailbox)
 }
 
+/// Whether messages can be sent from an address, with its domain in their ids: ASCII, without a name, and with a domain
+/// of letters, digits, `.`, `_` and `-`, at most 135 characters.
+#[must_use]
+pub fn is_sender(text: &str) -> bool {
+    mailbox(text).is_some_and(|mailbox| {
+        let address: &str = mailbox.email.as_ref();
+        let id = format!("{}@{}", "x".repeat(MAX_LOCAL), mailbox.email.domain());
+        // As it was written: then what follows the `@` in the text is the domain.
+        address == text && is_message_id(&id)
+    })
+}
+
 fn is_message_id(id: &str) -> bool {
     let plain = |text: &str| {
         let allowed = |sign: char| sign.is_ascii_alphanumeric() || "._-".contains(sign);
@@ -239,6 +254,42 @@ mod tests {
         ];
         for change in fields {
             assert_eq!(cause(change), Some(Refusal::Message));
+        }
+    }
+
+    #[test]
+    fn a_sender_is_an_address_from_which_messages_can_leave() {
+        let domain = |length: usize| format!("a@{}.example", "b".repeat(60) + &".c".repeat(length));
+        for (from, expected) in [
+            ("mahnung@acme.de", true),
+            ("Mahn.ung+1@sub-1.acme.example", true),
+            ("o'neill@acme.de", true),
+            ("mahnung@xn--mller-kva.de", true),
+            (&domain(33), true),
+            (&domain(34), false),
+            ("", false),
+            ("nobody", false),
+            ("@acme.de", false),
+            ("mahnung@", false),
+            ("mahnung@müller.de", false),
+            ("jörg@acme.de", false),
+            ("Acme<mahnung@acme.de>", false),
+            ("Acme <mahnung@acme.de>", false),
+            ("<mahnung@acme.de>", false),
+            ("mahnung@acme.de, x@acme.de", false),
+            (" mahnung@acme.de", false),
+            ("mahnung@acme.de ", false),
+            ("mahnung@acme.de\n", false),
+            ("mahnung@[127.0.0.1]", false),
+            ("a@b@acme.de", false),
+            ("\"a b\"@acme.de", false),
+        ] {
+            assert_eq!(is_sender(from), expected, "{from:?}");
+            let mut message = message("n-1@example.com");
+            from.clone_into(&mut message.from);
+            let domain = from.rsplit_once('@').map_or("", |(_, it)| it);
+            message.message_id = format!("{}@{domain}", "x".repeat(MAX_LOCAL));
+            assert!(!expected || message.wire().is_ok(), "{from:?}");
         }
     }
 

@@ -3,6 +3,7 @@
 //! lettre's connection is used, not its transport, which answers the same error for a lost greeting and a lost receipt.
 
 mod config;
+mod reply;
 mod session;
 
 use std::sync::{Mutex, PoisonError};
@@ -148,18 +149,15 @@ impl Channel for Smtp {
     }
 }
 
-/// Nothing of the text went out.
+/// Nothing of the text went out, so the server cannot have judged it: what is not about the recipient is ours or the
+/// server's.
 fn before_text(failure: Failure) -> SendError {
     let reason = failure.to_string();
     match failure {
         Failure::Reply {
             stage: Stage::Rcpt,
-            code: code @ 500..,
-        } if !is_ours(code) => SendError::refused(Refusal::Address, reason),
-        Failure::Reply {
-            stage: Stage::Data,
-            code: code @ 500..,
-        } if !is_ours(code) => SendError::refused(Refusal::Message, reason),
+            reply,
+        } if reply.refuses_recipient() => SendError::refused(Refusal::Address, reason),
         Failure::Reply { .. } | Failure::Lost { .. } => SendError::NotSent(reason),
     }
 }
@@ -169,13 +167,9 @@ fn after_text(failure: Failure) -> SendError {
     let reason = failure.to_string();
     match failure {
         Failure::Lost { .. } => SendError::Uncertain(reason),
-        Failure::Reply { code: 500.., .. } => SendError::refused(Refusal::Message, reason),
+        Failure::Reply { reply, .. } if reply.refuses_text() => {
+            SendError::refused(Refusal::Message, reason)
+        }
         Failure::Reply { .. } => SendError::NotSent(reason),
     }
-}
-
-/// Permanent refusals that are about the connection, not the recipient: unknown or misplaced commands, and missing or
-/// wrong authentication. A later try, after someone has mended it, may well succeed.
-fn is_ours(code: u16) -> bool {
-    matches!(code, 500 | 502..=504 | 530 | 534 | 535 | 538)
 }

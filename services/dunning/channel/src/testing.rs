@@ -40,6 +40,8 @@ pub enum At {
 pub enum Failing {
     /// It answers this code, and goes on.
     Reply(u16),
+    /// It answers this, and goes on.
+    Says(&'static str),
     /// It closes the connection.
     Drop,
     /// It takes the message, and closes the connection before the receipt. Only for [`At::Text`].

@@ -113,6 +113,16 @@ async fn whatever_fails_before_the_recipient_is_named_was_not_sent() {
         (At::Hello, Failing::Reply(550), "connection: answer 550"),
         (At::Mail, Failing::Reply(451), "sender: answer 451"),
         (At::Mail, Failing::Reply(550), "sender: answer 550"),
+        (
+            At::Connect,
+            Failing::Says("554 5.7.1 client host blocked"),
+            "connection: answer 554 5.7.1",
+        ),
+        (
+            At::Mail,
+            Failing::Says("550 5.1.1 sender unknown"),
+            "sender: answer 550 5.1.1",
+        ),
         (At::Mail, Failing::Reply(421), "sender: server is closing"),
         (At::Mail, Failing::Drop, "sender: connection lost"),
     ] {
@@ -126,13 +136,13 @@ async fn whatever_fails_before_the_recipient_is_named_was_not_sent() {
 }
 
 #[tokio::test]
-async fn a_refused_recipient_is_refused_for_good_unless_the_server_says_later_or_means_us() {
+async fn a_recipient_is_refused_for_good_only_where_the_server_says_that_it_means_the_recipient() {
     let at = At::Rcpt;
-    for code in [550, 551, 552, 553, 501, 554] {
+    for code in [550, 551, 553] {
         let expected = refused(Refusal::Address, &format!("recipient: answer {code}"));
         assert_eq!(failing(at, Failing::Reply(code)).await, expected);
     }
-    for code in [450, 451, 452, 500, 503, 530] {
+    for code in [450, 451, 452, 500, 501, 503, 530, 552, 554] {
         let expected = not_sent(&format!("recipient: answer {code}"));
         assert_eq!(failing(at, Failing::Reply(code)).await, expected);
     }
@@ -140,6 +150,37 @@ async fn a_refused_recipient_is_refused_for_good_unless_the_server_says_later_or
         failing(at, Failing::Drop).await,
         not_sent("recipient: connection lost")
     );
+    for (says, answer) in [
+        ("550 5.1.1 <debtor@example.com>: unknown", "550 5.1.1"),
+        ("550-5.1.1 no such\r\n550 5.1.1 account", "550 5.1.1"),
+        ("501 5.1.3 bad recipient address syntax", "501 5.1.3"),
+        ("556 5.1.10 domain does not accept mail", "556 5.1.10"),
+        ("554 5.2.1 mailbox disabled", "554 5.2.1"),
+        ("552 5.2.2 mailbox full", "552 5.2.2"),
+        ("550 sorry, no mailbox here (#5.1.1)", "550 5.1.1"),
+    ] {
+        let expected = refused(Refusal::Address, &format!("recipient: answer {answer}"));
+        assert_eq!(failing(at, Failing::Says(says)).await, expected);
+    }
+    for (says, answer) in [
+        ("554 5.7.1 relay access denied", "554 5.7.1"),
+        ("554 5.7.1 client host blocked", "554 5.7.1"),
+        ("550 5.7.1 sender address rejected", "550 5.7.1"),
+        ("550 5.7.54 unable to relay", "550 5.7.54"),
+        ("553 5.7.1 sender not owned by user", "553 5.7.1"),
+        ("550 5.1.0 sender unknown", "550 5.1.0"),
+        ("501 5.1.7 bad sender address syntax", "501 5.1.7"),
+        ("550 5.1.8 sender's domain not found", "550 5.1.8"),
+        ("550 5.4.1 relay access denied", "550 5.4.1"),
+        ("504 5.5.2 helo command rejected", "504 5.5.2"),
+        ("530 5.7.0 must issue STARTTLS first", "530 5.7.0"),
+        ("553 not in my rcpthosts (#5.7.1)", "553 5.7.1"),
+        ("550 4.1.1 unverified address", "550 4.1.1"),
+        ("450 5.1.1 try later", "450 5.1.1"),
+    ] {
+        let expected = not_sent(&format!("recipient: answer {answer}"));
+        assert_eq!(failing(at, Failing::Says(says)).await, expected);
+    }
 }
 
 #[tokio::test]
@@ -153,12 +194,11 @@ async fn a_connection_lost_before_the_text_is_certain() {
         failing(at, Failing::Hang).await,
         not_sent("data: no answer in time")
     );
-    assert_eq!(
-        failing(at, Failing::Reply(451)).await,
-        not_sent("data: answer 451")
-    );
-    let expected = refused(Refusal::Message, "data: answer 554");
-    assert_eq!(failing(at, Failing::Reply(554)).await, expected);
+    // Also for good: it has not seen the text that it would refuse.
+    for code in [451, 503, 550, 554] {
+        let expected = not_sent(&format!("data: answer {code}"));
+        assert_eq!(failing(at, Failing::Reply(code)).await, expected);
+    }
     // Not 354: whatever we sent now would be taken for commands.
     assert_eq!(
         failing(at, Failing::Reply(250)).await,
@@ -194,6 +234,24 @@ async fn an_answer_to_the_text_is_certain() {
     for code in [550, 552, 554] {
         let expected = refused(Refusal::Message, &format!("text: answer {code}"));
         assert_eq!(failing(at, Failing::Reply(code)).await, expected);
+    }
+    for (says, answer) in [
+        ("550 5.7.1 looks like spam", "550 5.7.1"),
+        ("552 5.3.4 too big", "552 5.3.4"),
+        ("554 5.6.0 malformed", "554 5.6.0"),
+    ] {
+        let expected = refused(Refusal::Message, &format!("text: answer {answer}"));
+        assert_eq!(failing(at, Failing::Says(says)).await, expected);
+    }
+    for (says, answer) in [
+        ("550 5.1.8 bad outbound sender", "550 5.1.8"),
+        ("554 5.2.252 may not send as sender", "554 5.2.252"),
+        ("550 5.4.5 daily quota exceeded", "550 5.4.5"),
+        ("550 5.7.26 unauthenticated sender", "550 5.7.26"),
+        ("550 5.7.60 may not send as sender", "550 5.7.60"),
+    ] {
+        let expected = not_sent(&format!("text: answer {answer}"));
+        assert_eq!(failing(at, Failing::Says(says)).await, expected);
     }
 }
 

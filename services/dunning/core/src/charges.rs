@@ -1,4 +1,5 @@
-//! Interest and flat sums as evaluation asks for them. [`crate::law`] answers; tests put simpler laws in its place.
+//! Interest, flat sums and costs of collection as evaluation asks for them. [`crate::law`] answers; tests put simpler
+//! laws in its place.
 
 mod statutory;
 
@@ -50,6 +51,15 @@ pub enum ChargeError {
         /// ISO 3166-1 alpha-2 code; empty if the debtor's is unknown.
         country: String,
     },
+    /// The law wants the costs of collection named, and gives none for the claims: in another currency than its own, or
+    /// on charges alone.
+    #[error("the law of {country} gives no costs of collecting these claims in {currency}")]
+    NoCollectionCosts {
+        /// ISO 3166-1 alpha-2 code.
+        country: String,
+        /// ISO 4217 code.
+        currency: String,
+    },
     /// An amount is beyond the numbers there are.
     #[error("amount out of range")]
     OutOfRange,
@@ -64,6 +74,9 @@ impl ChargeError {
                 format!("RATE_NOT_PUBLISHED {country} {period}")
             }
             Self::NoPack { country } => format!("NO_PACK {country}"),
+            Self::NoCollectionCosts { country, currency } => {
+                format!("NO_COLLECTION_COSTS {country} {currency}")
+            }
             Self::OutOfRange => "OUT_OF_RANGE".to_owned(),
         }
     }
@@ -84,4 +97,18 @@ pub trait Charges {
     ///
     /// See [`ChargeError`].
     fn flat_sum(&self, claim: &Claim<'_>, on: NaiveDate) -> Result<Option<Charge>, ChargeError>;
+
+    /// What collecting claims out of court may cost a debtor who lets the period of a notice pass, in minor units of their
+    /// currency, above zero: by the sum of the claims, of which the first was due on `due_date`.
+    ///
+    /// # Errors
+    ///
+    /// See [`ChargeError`]; also where the law grants nothing.
+    fn collection_costs(
+        &self,
+        debtor: &DebtorFacts,
+        currency: &str,
+        due_date: NaiveDate,
+        principal: i64,
+    ) -> Result<i64, ChargeError>;
 }

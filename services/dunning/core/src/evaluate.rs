@@ -218,14 +218,14 @@ impl<'a> Context<'a> {
         for candidate in candidates {
             let currency = &candidate.draft.item.currency;
             let level = candidate.level;
-            // What a statute demands, and what takes items out of the ladder, must not share its words.
-            let alone = self.statutory_level == Some(level)
-                || self.step(level).is_some_and(Step::leaves_ladder);
+            // What a statute demands, and what takes items out of the ladder, must not share its words; and a statute
+            // demands one notice, not one for every item.
+            let demanded = self.statutory_level == Some(level);
+            let alone = demanded || self.step(level).is_some_and(Step::leaves_ladder);
             let key = match self.rules.procedure.grouping {
-                Grouping::Item => format!("{currency}.I.{}", candidate.draft.item.id),
-                Grouping::Level => format!("{currency}.L{level}"),
-                Grouping::Debtor if alone => format!("{currency}.L{level}"),
-                Grouping::Debtor => currency.clone(),
+                Grouping::Item if !demanded => format!("{currency}.I.{}", candidate.draft.item.id),
+                Grouping::Debtor if !alone => currency.clone(),
+                _ => format!("{currency}.L{level}"),
             };
             groups.entry(key).or_default().push(candidate);
         }

@@ -1,13 +1,16 @@
-//! Statutory default interest and flat fees by country, from packs: data with a source for every figure.
+//! Statutory default interest, flat fees and costs of collection by country, from packs: data with a source for every
+//! figure.
 //!
 //! A claim runs through its days: each day bears interest on the principal of that day (and, where years are
 //! capitalised, on the interest of full years before) at the rate of its half-year. Amounts are exact integers over one
 //! fixed denominator ([`Exact`]) until the pack says to round. A rate that a pack does not hold is an error that names
 //! the half-year, never a guess.
 //!
-//! Not here yet: shifting of due dates that fall on weekends and holidays (a pack entry of its own, applied before
-//! [`Claim::default_on`] is set), collection-cost scales, and the gates that precede claims on consumers. Payments on
-//! interest are not followed either: where years are capitalised, interest of full years bears interest on.
+//! Not here yet: shifting of due dates that fall on weekends and holidays, a pack entry of its own that would move
+//! [`Claim::default_on`]. Nothing moves it now: it is the due date as it stands on the document, and where a law shifts
+//! it, interest runs from a day or more too early. Payments on interest are not followed either: where years are
+//! capitalised, interest of full years bears interest on. What must precede claims on consumers is in
+//! [`crate::procedure::Statutory`].
 
 mod claim;
 mod convention;
@@ -114,6 +117,23 @@ impl LawPacks {
     /// [`LawError::Invalid`] and [`LawError::NoPack`].
     pub fn flat_fee(&self, claim: &Claim, on: NaiveDate) -> Result<Option<Fee<'_>>, LawError> {
         fee::flat_fee(self.pack(claim.country)?, claim, on)
+    }
+
+    /// What collecting a principal out of court may cost its debtor, who is in default since the end of a day: exact but
+    /// for fractions of a minor unit, which are left out, and without value-added tax. `None` for a principal that is not
+    /// above zero, for defaults from before the scale, and where the law knows none.
+    ///
+    /// # Errors
+    ///
+    /// [`LawError::NoPack`].
+    pub fn collection_costs(
+        &self,
+        country: Country,
+        default_on: NaiveDate,
+        principal_minor: i64,
+    ) -> Result<Option<Fee<'_>>, LawError> {
+        let pack = self.pack(country)?;
+        Ok(fee::collection_costs(pack, default_on, principal_minor))
     }
 
     /// How the pack of a country counts days and rounds.

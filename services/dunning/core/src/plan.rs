@@ -31,7 +31,7 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Notice {
-    /// Unique within the plan: `EUR`, `EUR.L2` (per level), `EUR.S1` (statutory), `EUR.I.R-1` (per item).
+    /// Unique within the plan: `EUR`, `EUR.L2` (per level, and what a statute demands), `EUR.I.R-1` (per item).
     pub key: String,
     /// ISO 4217 code of every amount.
     pub currency: String,
@@ -59,6 +59,10 @@ pub struct Notice {
     pub pay_by: NaiveDate,
     /// Whether a statute demands this very notice of this debtor.
     pub statutory: bool,
+    /// What the debtor will owe on top if the period passes, minor units: where the statute wants that named, and not
+    /// part of the lines. No waiver takes it out: the law says what must be named, not what is claimed later.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub costs_after_period: Option<i64>,
     /// Whether a person must approve it.
     pub approval_needed: bool,
     /// What happens with it.
@@ -232,7 +236,8 @@ pub enum TaskKind {
     DecideProcedureChange,
     /// Items are beyond the step of a statutory notice that was never sent: restart them, or take them out.
     StatutoryNoticeMissing,
-    /// Interest or the flat sum cannot be computed: supply the rate, or waive it.
+    /// Interest or the flat sum cannot be computed: supply the rate, or waive it. Or a notice must name costs of
+    /// collection that the law does not give for its items: dun them by hand.
     SupplyRate,
 }
 
@@ -371,7 +376,7 @@ reasons! {
     Minimum = "MINIMUM",
     /// The last contact, on `date`, is too recent.
     ContactBudget = "CONTACT_BUDGET",
-    /// Interest or flat sum cannot be computed: `reference`.
+    /// Interest, flat sum or costs of collection cannot be computed: `reference`.
     ChargesUnknown = "CHARGES_UNKNOWN",
     /// No channel of the step works.
     NoChannel = "NO_CHANNEL",

@@ -124,7 +124,8 @@ pub enum Entry {
     LevelByAge,
 }
 
-/// How the items of a debtor and currency are spread over notices. A statutory notice is always one of its own.
+/// How the items of a debtor and currency are spread over notices. A statutory notice is always one of its own, for all
+/// items that are due for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Grouping {
@@ -227,7 +228,8 @@ pub enum Statutory {
     /// Belgium, consumers: the first reminder is free, and 14 days pass before anything is charged, from the day after
     /// an electronic one, from the third working day after a posted one (Code of Economic Law, art. XIX.2).
     BeFreeReminder,
-    /// Netherlands, consumers: a letter that grants 14 days from the day after its receipt (Civil Code, art. 6:96(6)).
+    /// Netherlands, consumers: a letter that grants 14 days from the day after its receipt, and names the costs of
+    /// collection that follow (Civil Code, art. 6:96(6)): one letter, and one sum, for all claims (art. 6:96(7)).
     NlFourteenDayLetter,
 }
 
@@ -240,6 +242,12 @@ impl Statutory {
             (DebtorKind::Person, "NL") => Some(Self::NlFourteenDayLetter),
             _ => None,
         }
+    }
+
+    /// Whether the notice must name what the debtor will owe on top if its period passes.
+    #[must_use]
+    pub fn names_costs(self) -> bool {
+        matches!(self, Self::NlFourteenDayLetter)
     }
 
     /// Least calendar days from sending to the pay-by date: 14, or by post three weeks, which the Hoge Raad calls safe

@@ -60,7 +60,7 @@ impl Finding {
             Reason::CollectionPending => "A direct debit is under way".to_owned(),
             Reason::Paused => format!("The pause {} holds it {until}", self.reference()),
             Reason::ChargesUnknown => format!(
-                "Interest or flat sum cannot be computed: {}",
+                "Interest, flat sum or costs of collection cannot be computed: {}",
                 self.reference()
             ),
             Reason::NoChannel => {

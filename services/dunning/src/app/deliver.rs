@@ -49,6 +49,8 @@ pub(crate) enum Way {
 pub(crate) struct Effects {
     pub(crate) states: Vec<(String, String, DunningState)>,
     pub(crate) contacts: Vec<SentContact>,
+    /// Debtor and notice of contacts that were none after all.
+    pub(crate) no_contacts: Vec<(String, String)>,
     pub(crate) commands: Vec<Command>,
     pub(crate) tasks: Vec<TaskRow>,
     pub(crate) attempts: Vec<Attempt>,
@@ -66,6 +68,7 @@ impl Effects {
     ) -> Result<()> {
         notice::update(tx, notices).await?;
         state::record_states(tx, creditor_id, &self.states).await?;
+        state::forget_contacts(tx, creditor_id, &self.no_contacts).await?;
         state::record_contacts(tx, creditor_id, &self.contacts).await?;
         outbox::put(tx, &self.commands, tx.recorded_at()).await?;
         delivery::put_attempts(tx, creditor_id, &self.attempts).await?;
@@ -151,8 +154,13 @@ impl Effects {
         self.tasks.push(notice_task(kind, row, addressee, due, at));
     }
 
-    /// A notice never left after all: its items are as before.
+    /// A notice never reached the debtor after all: its items are as before. Nothing changes of one that never left.
     pub(crate) fn take_back(&mut self, row: &mut NoticeRow, states: &States) {
+        if row.before.is_empty() {
+            return;
+        }
+        self.no_contacts
+            .push((row.debtor_id.clone(), row.notice_id.clone()));
         for item in &row.content.items {
             let key = (row.debtor_id.clone(), item.item_id.clone());
             // A later notice has moved it on: then that stands.
@@ -175,13 +183,14 @@ impl Effects {
         row: &mut NoticeRow,
         attempt: &Attempt,
         cause: Refusal,
-        addressee: Option<&Addressee>,
+        (states, addressee): (&States, Option<&Addressee>),
         at: i64,
     ) {
         match cause {
             Refusal::Address => self.came_back(row, attempt, Some(Outcome::Bounced)),
             Refusal::Message => self.came_back(row, attempt, None),
             Refusal::Guard => {
+                self.take_back(row, states);
                 let task = fail(row, addressee, "HELD_BACK".to_owned(), at);
                 self.tasks.push(task);
             }

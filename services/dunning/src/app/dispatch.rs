@@ -17,7 +17,8 @@ use dunning_channel::{Channel, Message, SendError};
 use futures::future::join_all;
 use mahnwerk_feed::{Locks, WriteTx};
 use mahnwerk_proto::dunning::v1::NoticeState;
-use mahnwerk_runtime::{error::Result, telemetry};
+use mahnwerk_runtime::{error::Result, status::chain, telemetry};
+use tokio::time::Instant;
 
 use super::{
     App,
@@ -41,6 +42,9 @@ const AT_ONCE: u64 = 8;
 /// The first wait after a notice could not be sent, and the longest, in microseconds.
 const FIRST_WAIT: i64 = 30_000_000;
 const LONGEST_WAIT: i64 = 3_600_000_000;
+
+/// How soon the storing of outcomes is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// Notices of which nobody knows any more that are looked at in one go.
 const EXPIRED_AT_ONCE: u64 = 64;
@@ -110,8 +114,29 @@ impl Dispatcher {
             tried: outgoing.len(),
             postponed: postponed.count(),
         };
-        self.conclude(creditor_id, outgoing, outcomes).await?;
+        self.conclude_surely(creditor_id, &outgoing, &outcomes)
+            .await?;
         Ok(round)
+    }
+
+    /// Stores what came of messages, and tries again while the leases hold: what is known must not become uncertain
+    /// because a lock was held or the database went away for a moment.
+    async fn conclude_surely(
+        &self,
+        creditor_id: &str,
+        outgoing: &[Outgoing],
+        outcomes: &[Result<(), SendError>],
+    ) -> Result<()> {
+        let until = Instant::now() + Duration::from_micros(self.lease.unsigned_abs() / 6);
+        loop {
+            match self.conclude(creditor_id, outgoing, outcomes).await {
+                Err(error) if error.is_transient() && Instant::now() < until => {
+                    tracing::warn!(error = %chain(&error), "outcomes not stored; trying again");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                result => return result,
+            }
+        }
     }
 
     async fn send(&self, message: &Message) -> Result<(), SendError> {
@@ -164,6 +189,7 @@ impl Dispatcher {
             settings: settings::get(&tx, creditor_id).await?,
             email: self.email.is_some(),
             lease: self.lease,
+            put_off: Vec::new(),
             rendered: Vec::new(),
             effects: Effects::default(),
         };
@@ -172,8 +198,14 @@ impl Dispatcher {
             outgoing.extend(checking.check(row)?);
         }
         let check::Checking {
-            rendered, effects, ..
+            put_off,
+            rendered,
+            effects,
+            ..
         } = checking;
+        // Told of to nobody: it may happen again and again to a whole run.
+        notice::put_off(&tx, creditor_id, &put_off).await?;
+        rows.retain(|row| put_off.iter().all(|(id, _)| *id != row.notice_id));
         link_withdrawals(&mut tx, creditor_id, &rows).await?;
         notice::set_texts(&tx, creditor_id, &rendered).await?;
         effects
@@ -190,8 +222,8 @@ impl Dispatcher {
     pub async fn conclude(
         &self,
         creditor_id: &str,
-        outgoing: Vec<Outgoing>,
-        outcomes: Vec<Result<(), SendError>>,
+        outgoing: &[Outgoing],
+        outcomes: &[Result<(), SendError>],
     ) -> Result<()> {
         if outgoing.is_empty() {
             return Ok(());
@@ -209,7 +241,7 @@ impl Dispatcher {
         let mut changed = Vec::new();
         let mut effects = Effects::default();
         let at = tx.recorded_at();
-        for (it, outcome) in outgoing.into_iter().zip(outcomes) {
+        for (it, outcome) in outgoing.iter().zip(outcomes) {
             let row = by_id.remove(&it.notice_id);
             let ours = |row: &NoticeRow| {
                 row.state == NoticeState::Sending && row.attempt == it.attempt.attempt
@@ -220,14 +252,14 @@ impl Dispatcher {
             };
             let attempt = Attempt {
                 ended_at: Some(at),
-                ..it.attempt
+                ..it.attempt.clone()
             };
             let addressee = Some(&it.addressee);
             ended(
                 &mut effects,
                 &mut row,
                 attempt,
-                outcome,
+                outcome.clone(),
                 (&states, addressee),
             );
             changed.push(row);
@@ -333,7 +365,7 @@ fn ended(
         Err(SendError::Refused { cause, reason }) => {
             "REFUSED".clone_into(&mut attempt.outcome);
             attempt.reason = reason;
-            effects.refused(row, &attempt, cause, addressee, at);
+            effects.refused(row, &attempt, cause, (states, addressee), at);
         }
         Err(SendError::Uncertain(reason)) => {
             attempt.reason = reason;

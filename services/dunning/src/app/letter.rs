@@ -94,8 +94,7 @@ fn letter(paper: &Paper<'_>, row: &NoticeRow) -> Letter {
             .statutory
             .then(|| Statutory::protecting(&paper.input.debtor))
             .flatten(),
-        // The scale of collection costs is not part of the law packs: a letter that must name them is not rendered.
-        costs_after_period_minor: None,
+        costs_after_period_minor: content.costs_after_period,
     }
 }
 

@@ -42,6 +42,8 @@ pub struct App {
     pub freshness: Freshness,
     /// Interest and flat sums by law.
     pub law: Arc<LawPacks>,
+    /// Whether this process has a way out of e-mails.
+    pub emails: bool,
     /// Wakes the background of this process, because there may be something to do.
     pub wake: Arc<Notify>,
 }

@@ -7,8 +7,11 @@ use dunning_core::{
     plan::{self, Reason},
 };
 use mahnwerk_feed::{Locks, WriteTx, partition};
-use mahnwerk_proto::dunning::v1::{NoticeState, RunState, TaskKind};
-use mahnwerk_runtime::error::Result;
+use mahnwerk_proto::{
+    common::v1::ErrorReason,
+    dunning::v1::{NoticeState, RunState, TaskKind},
+};
+use mahnwerk_runtime::error::{Error, Result};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -60,6 +63,11 @@ pub fn priority(amounts: impl Iterator<Item = i64>, pd_ppm: Option<i64>) -> i64 
     i64::try_from(worth.max().unwrap_or(0)).unwrap_or(i64::MAX)
 }
 
+fn is_expired(error: &Error) -> bool {
+    let expired = ErrorReason::TokenExpired;
+    matches!(error, Error::Precondition { reason, .. } if *reason == expired)
+}
+
 /// What a step stores.
 #[derive(Default)]
 struct Proposal {
@@ -79,7 +87,22 @@ impl App {
             return Ok(false);
         }
         // What scoring and segmentation made of the day comes later than the day itself.
-        Ok(run.waits_for.is_empty() || self.freshness.has_all(&run.waits_for).await?)
+        match self.freshness.has_all(&run.waits_for).await {
+            Err(error) if is_expired(&error) => self.wait_anew(run).await,
+            result => result,
+        }
+    }
+
+    /// The registry's history is another one since the run was proposed: what is known of that one is waited for.
+    async fn wait_anew(&self, run: &RunRow) -> Result<bool> {
+        if let Some(waits_for) = self.freshness.latest("registry").await? {
+            let mut row = RunRow {
+                waits_for,
+                ..run.clone()
+            };
+            run::update(self.publisher.db(), &mut row).await?;
+        }
+        Ok(false)
     }
 
     /// Lays a run's pieces out once its day is complete; answers whether it did.

@@ -13,7 +13,7 @@ use mahnwerk_runtime::{
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{App, inputs, invalid, letter, no_business_day, not_found};
+use super::{App, inputs, invalid, letter, no_business_day, not_found, not_ready};
 use crate::{
     feed::{NOTICE, TASK},
     grpc::convert_notice::{notice_message, task_message},
@@ -133,7 +133,7 @@ impl App {
     /// Proposes a run for the creditor's business date; the background evaluates.
     ///
     /// # Errors
-    /// `NotFound`, `NO_BUSINESS_DAY`, `Invalid` for another date, `WRONG_STATE` if another run is not released yet.
+    /// `NotFound`, `PROJECTION_NOT_READY`, `NO_BUSINESS_DAY`, `Invalid` for another date, `WRONG_STATE` if another run is not released yet.
     pub async fn propose_run(
         &self,
         call: &Call,
@@ -142,7 +142,8 @@ impl App {
         business_date: Option<NaiveDate>,
     ) -> Result<Written<RunView>> {
         let command = (creditor_id, business_date);
-        let waits_for = self.freshness.latest("registry").await?.unwrap_or_default();
+        let waits_for = self.freshness.latest("registry").await?;
+        let waits_for = waits_for.ok_or_else(not_ready)?;
         let locks = Locks::creditor(creditor_id);
         let begun =
             self.publisher
@@ -211,7 +212,7 @@ impl App {
     /// Runs of a creditor, newest first, before one, without counts of notices and reasons.
     ///
     /// # Errors
-    /// Those of the freshness wait.
+    /// `NotFound` for the creditor, or those of the freshness wait.
     pub async fn runs(
         &self,
         creditor_id: &str,
@@ -222,6 +223,7 @@ impl App {
     ) -> Result<Vec<RunView>> {
         self.freshness.all(at_least, deadline).await?;
         let db = self.publisher.db();
+        self.require_creditor(db, creditor_id).await?;
         let rows = run::list(db, creditor_id, before, limit).await?;
         let ids: Vec<&str> = rows.iter().map(|row| row.run_id.as_str()).collect();
         let progress = run::progress(db, creditor_id, &ids).await?;
@@ -324,6 +326,11 @@ impl App {
     ) -> Result<bool> {
         let locks = Locks::creditor(&row.creditor_id);
         let mut tx = WriteTx::begin(&self.publisher, locks, internal("runs")).await?;
+        // A notice may have come back since it was looked.
+        if to == RunState::Done && notice::has_pending(&tx, &row.creditor_id, &row.run_id).await? {
+            tx.rollback().await?;
+            return Ok(false);
+        }
         let mut next = row.clone();
         next.state = to;
         next.working = matches!(to, RunState::Dispatching);
@@ -343,7 +350,7 @@ impl App {
     /// Notices by id, after one.
     ///
     /// # Errors
-    /// Those of the freshness wait.
+    /// `NotFound` for the creditor, or those of the freshness wait.
     pub async fn notices(
         &self,
         filter: notice::Filter<'_>,
@@ -353,7 +360,9 @@ impl App {
         deadline: Option<Instant>,
     ) -> Result<Vec<NoticeRow>> {
         self.freshness.all(at_least, deadline).await?;
-        notice::list(self.publisher.db(), filter, after, limit).await
+        let db = self.publisher.db();
+        self.require_creditor(db, filter.creditor_id).await?;
+        notice::list(db, filter, after, limit).await
     }
 
     /// A notice, with its text once it is rendered.

@@ -5,7 +5,7 @@ use mahnwerk_runtime::{context::Call, error::Result};
 
 use super::App;
 use crate::storage::{
-    day_number,
+    day_number, notice,
     settings::{self as stored, DunningSettings},
 };
 
@@ -49,6 +49,8 @@ impl App {
             ..settings
         };
         stored::put(&*once, creditor_id, &settings).await?;
+        // E-mails may have a sender now.
+        notice::hurry(&*once, creditor_id).await?;
         once.append(vec![NewEvent {
             creditor_id: creditor_id.to_owned(),
             debtor_id: String::new(),
@@ -59,7 +61,7 @@ impl App {
             business_date: creditor.business_date.map(day_number),
             state: None,
         }])?;
-        once.finish(settings).await
+        self.finish(once, settings).await
     }
 
     /// The settings of a creditor.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     App,
-    deliver::{Effects, contact, items_of, reported},
+    deliver::{Effects, contact, items_of, notice_slot, reported},
     inputs, not_found,
     outbox::Outcome,
     run::{task_event, wrong_state},
@@ -30,7 +30,7 @@ impl App {
     /// Tasks by priority, then age, after one.
     ///
     /// # Errors
-    /// Those of the freshness wait.
+    /// `NotFound` for the creditor, or those of the freshness wait.
     pub async fn tasks(
         &self,
         filter: Filter<'_>,
@@ -40,7 +40,9 @@ impl App {
         deadline: Option<Instant>,
     ) -> Result<Vec<TaskRow>> {
         self.freshness.all(at_least, deadline).await?;
-        task::list(self.publisher.db(), filter, after, limit).await
+        let db = self.publisher.db();
+        self.require_creditor(db, filter.creditor_id).await?;
+        task::list(db, filter, after, limit).await
     }
 
     /// Claims a task for the caller.
@@ -171,6 +173,13 @@ impl App {
         let facts = inputs::creditor(&**tx, creditor_id).await?;
         let today = facts.as_ref().and_then(|facts| facts.business_date);
         let today = today.unwrap_or(row.notice_date);
+        // A letter that a call follows is dealt with when both are.
+        let other = match task.kind {
+            TaskKind::SendByHand => TaskKind::Call,
+            _ => TaskKind::SendByHand,
+        };
+        let other = notice_slot(other, &task.notice_id);
+        let is_last = task::open(&**tx, creditor_id, &other).await?.is_none();
         let mut effects = Effects::default();
         let attempt = attempts.get(&task.notice_id);
         match (outcome, attempt) {
@@ -184,7 +193,7 @@ impl App {
                 "DISMISSED".clone_into(&mut row.reason);
             }
             _ => {
-                for item in &row.content.items {
+                for item in row.content.items.iter().filter(|_| is_last) {
                     let key = (row.debtor_id.clone(), item.item_id.clone());
                     let state = states.get(&key).filter(|state| {
                         (state.cycle, state.level) == (item.cycle, item.level) && !state.done

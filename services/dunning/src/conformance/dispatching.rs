@@ -27,7 +27,7 @@ use crate::{
     worker::{Found, dispatch},
 };
 
-async fn report(
+pub(super) async fn report(
     runner: &mut Runner,
     notice_id: &str,
     outcome: DeliveryOutcome,
@@ -42,14 +42,14 @@ async fn report(
     runner.api.report_delivery(Request::new(request)).await
 }
 
-async fn only_notice(runner: &Runner, run_id: &str) -> Result<Notice, Status> {
+pub(super) async fn only_notice(runner: &Runner, run_id: &str) -> Result<Notice, Status> {
     let mut notices = runner.notices(run_id).await?;
     assert_eq!(notices.len(), 1);
     Ok(notices.pop().unwrap_or_default())
 }
 
 /// Level and pay-by date recorded for an item of `d1`.
-async fn level(db: &Db, item_id: &str) -> Result<Option<(u8, bool)>, Status> {
+pub(super) async fn level(db: &Db, item_id: &str) -> Result<Option<(u8, bool)>, Status> {
     let states = state::states(db, "c1", &[("d1", item_id)]).await?;
     Ok(states.values().next().map(|it| (it.level, it.done)))
 }
@@ -64,12 +64,7 @@ pub async fn nothing_leaves_unless_it_is_switched_on(db: &Db) -> Outcome {
     runner.world.owing("d1", &[("R1", 10_000, DUE)]);
     let run_id = runner.released().await?;
     runner.send().await?;
-    let view = runner.api.get_dispatch(Request::new(GetDispatchRequest {
-        creditor_id: "c1".to_owned(),
-        at_least: String::new(),
-    }));
-    let view = view.await?.into_inner().dispatch.unwrap_or_default();
-    assert_eq!((view.enabled, view.waiting, view.uncertain), (false, 1, 0));
+    assert_eq!(waiting(&runner).await?, (false, 1, 0, 0));
     runner.switch(true).await?;
     let without = Dispatcher {
         email: None,
@@ -100,8 +95,10 @@ pub async fn nothing_leaves_unless_it_is_switched_on(db: &Db) -> Outcome {
     );
     assert_eq!(level(db, "R1").await?, Some((1, true)));
     assert_eq!(runner.run(&run_id).await?.state(), RunState::Done);
+    assert_eq!(waiting(&runner).await?, (true, 0, 0, 1));
     let book = Book::default();
     runner.carry_out(&book).await?;
+    assert_eq!(waiting(&runner).await?, (true, 0, 0, 0));
     let orders: Vec<_> = lock(&book.done).iter().map(|it| it.order.clone()).collect();
     let contact = Order::RecordContact {
         contact_id: notice.notice_id.clone(),
@@ -113,8 +110,18 @@ pub async fn nothing_leaves_unless_it_is_switched_on(db: &Db) -> Outcome {
     Ok(())
 }
 
+/// Whether notices are being sent, and how many notices, uncertain ones and commands wait.
+async fn waiting(runner: &Runner) -> Result<(bool, i64, i64, i64), Status> {
+    let view = runner.api.get_dispatch(Request::new(GetDispatchRequest {
+        creditor_id: "c1".to_owned(),
+        at_least: String::new(),
+    }));
+    let it = view.await?.into_inner().dispatch.unwrap_or_default();
+    Ok((it.enabled, it.waiting, it.uncertain, it.waiting_commands))
+}
+
 /// Notices that were put off are to be sent now.
-async fn due_again(db: &Db) -> Result<(), Status> {
+pub(super) async fn due_again(db: &Db) -> Result<(), Status> {
     let txn = db.begin_write().await?;
     let sql = "UPDATE notice SET next_at = 0, lease = 0 WHERE state = 'RELEASED'";
     txn.execute_sql(sql, vec![]).await?;

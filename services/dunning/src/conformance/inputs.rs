@@ -12,7 +12,7 @@ use dunning_core::{
 use mahnwerk_feed::PARTITIONS;
 use mahnwerk_proto::registry::v1::{self as wire, ContactPurpose, InstalmentPlanState};
 use mahnwerk_runtime::{
-    db::Db,
+    db::{Db, now_micros},
     error::{Error, Result},
     validate::from_date,
 };
@@ -253,7 +253,8 @@ pub async fn candidates_are_paged_and_the_parked_left_out(db: &Db) -> Result<()>
     Ok(())
 }
 
-/// While a partition of the registry's feed is not followed live, the ledger is behind.
+/// While a partition of the registry's feed is not followed live, or is known up to a minute ago only, the ledger is
+/// behind.
 ///
 /// # Errors
 /// Those of the database.
@@ -269,6 +270,15 @@ pub async fn a_feed_that_lags_makes_the_ledger_stale(db: &Db) -> Result<()> {
         .await?;
         let found = subject(&world, "d1").await?;
         assert_eq!(found.input.ledger.feed_behind, behind, "{state}");
+    }
+    for (micros, behind) in [(61_000_000, true), (30_000_000, false)] {
+        let sql = format!(
+            "UPDATE feed_lease SET current_at = {} - $1 WHERE feed = 'registry' AND part = 17",
+            now_micros(db.backend())
+        );
+        db.execute(&sql, vec![i64::into(micros)]).await?;
+        let found = subject(&world, "d1").await?;
+        assert_eq!(found.input.ledger.feed_behind, behind, "{micros}");
     }
     Ok(())
 }

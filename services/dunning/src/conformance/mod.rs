@@ -11,6 +11,7 @@ pub mod pauses;
 pub mod procedures;
 pub mod runner;
 pub mod runs;
+pub mod setbacks;
 pub mod tasks;
 pub mod world;
 

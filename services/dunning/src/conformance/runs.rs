@@ -5,11 +5,11 @@ use mahnwerk_proto::{
     common::v1::ErrorReason,
     dunning::v1::{
         CancelRunRequest, ExplainDebtorRequest, ListRunsRequest, Notice, NoticeChannel, NoticeEdit,
-        NoticeState, PreviewNoticeRequest, ProposeRunRequest, ReplayRunRequest, ReplayRunResponse,
-        ReviewNoticeRequest, ReviewNoticeResponse, Run, RunState, TaskKind, notice_edit::Edit,
+        NoticeState, ProposeRunRequest, ReplayRunRequest, ReplayRunResponse, ReviewNoticeRequest,
+        ReviewNoticeResponse, Run, RunState, TaskKind, notice_edit::Edit,
         run_service_server::RunService, work_service_server::WorkService,
     },
-    registry::v1::{Channel, DebtorKind},
+    registry::v1::Channel,
 };
 use mahnwerk_runtime::{
     db::{Db, Sql, column},
@@ -358,61 +358,6 @@ pub async fn a_reviewer_edits_what_is_proposed(db: &Db) -> Outcome {
         Some(0),
         "edits are no difference"
     );
-    Ok(())
-}
-
-/// A release renders every notice; one that cannot be rendered fails with a task, and stops nobody.
-///
-/// # Errors
-/// Those of the calls.
-pub async fn a_release_renders_what_can_be_rendered(db: &Db) -> Outcome {
-    let mut runner = Runner::open(db).await?;
-    runner.world.owing("d1", &[("R1", 123_456, DUE)]);
-    runner.world.debtor("d2", |debtor| {
-        debtor.kind = DebtorKind::Person.into();
-        debtor.country = "NL".to_owned();
-    });
-    runner
-        .world
-        .contact_point("d2", "mail", Channel::Email, |_| {});
-    runner.world.invoice("d2", "R2", 20_000, date(DUE), |_| {});
-    let run_id = runner.propose().await?;
-    let notices = runner.notices(&run_id).await?;
-    let id = notices
-        .first()
-        .map(|it| it.notice_id.clone())
-        .unwrap_or_default();
-    let before = runner.notice(&id).await?;
-    assert_eq!((before.subject.as_str(), before.text.as_str()), ("", ""));
-    let preview = runner
-        .api
-        .preview_notice(Request::new(PreviewNoticeRequest {
-            creditor_id: "c1".to_owned(),
-            notice_id: id.clone(),
-            language: "nl".to_owned(),
-        }));
-    let preview = preview.await?.into_inner();
-    assert!(preview.text.contains("1.234,56"), "{}", preview.text);
-    assert!(preview.html.contains("lang=\"nl\""));
-    runner.release(&run_id).await?;
-    let after = runner.notice(&id).await?;
-    assert_eq!(after.state(), NoticeState::Released);
-    assert!(after.text.contains("1.234,56") && after.text.contains("R1"));
-    assert!(!after.subject.is_empty());
-    let run = runner.run(&run_id).await?;
-    assert_eq!(
-        (
-            count(&run, NoticeState::Released),
-            count(&run, NoticeState::Failed)
-        ),
-        (1, 1)
-    );
-    let tasks = runner.tasks().await?;
-    let kinds: Vec<_> = tasks
-        .iter()
-        .map(|it| (it.kind(), it.debtor_id.as_str()))
-        .collect();
-    assert_eq!(kinds, [(TaskKind::FailedDelivery, "d2")]);
     Ok(())
 }
 

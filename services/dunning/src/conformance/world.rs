@@ -19,7 +19,7 @@ use mahnwerk_proto::{
 };
 use mahnwerk_runtime::{
     clock::{ManualClock, SharedClock},
-    db::{Db, Rows, Sql},
+    db::{Db, Rows, Sql, now_micros},
     error::{Error, Result},
     ids::{SharedIds, SystemIds},
     validate::from_date,
@@ -450,6 +450,7 @@ pub async fn app(db: &Db) -> Result<App> {
         freshness: Freshness::new(publisher.clone(), &feeds, progress),
         publisher,
         law: Arc::new(law),
+        emails: true,
         wake: Arc::default(),
     })
 }
@@ -473,5 +474,11 @@ async fn follow_live(db: &Db) -> Result<()> {
         )
     })
     .await?;
+    let leases = format!(
+        "INSERT INTO feed_lease (feed, part, owner, until, current_at) SELECT feed, part, '', 0, {} FROM feed_cursor \
+         WHERE true ON CONFLICT DO NOTHING",
+        now_micros(db.backend())
+    );
+    txn.execute_sql(&leases, vec![]).await?;
     txn.commit().await
 }

@@ -68,6 +68,7 @@ pub fn notice(notice: &Notice) -> v1::Notice {
         tone: tone(notice.tone).to_owned(),
         template_id: notice.template.clone(),
         pay_by: Some(from_date(notice.pay_by)),
+        costs_after_period_minor: notice.costs_after_period,
         approval_needed: notice.approval_needed,
         statutory: notice.statutory,
         comment: notice.comment.clone(),

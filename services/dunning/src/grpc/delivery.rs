@@ -77,8 +77,9 @@ fn message(view: SwitchView) -> Dispatch {
         creditor_id: view.creditor_id,
         enabled: view.enabled,
         reason: view.reason,
-        waiting: view.waiting,
-        uncertain: view.uncertain,
+        waiting: view.waiting.notices,
+        uncertain: view.waiting.uncertain,
         version: view.version,
+        waiting_commands: view.waiting.commands,
     }
 }

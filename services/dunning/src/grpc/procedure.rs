@@ -1,5 +1,6 @@
 //! `ProcedureService`.
 
+use dunning_channel::is_sender;
 use dunning_core::input::WhenStale;
 use mahnwerk_proto::dunning::v1::{
     self, CreateProcedureRevisionRequest, CreateProcedureRevisionResponse,
@@ -28,9 +29,6 @@ const MAX_IMPORT_AGE: i32 = 365;
 
 /// Longest head of a notice, and longest payment details, in characters.
 const MAX_PRINTED: usize = 500;
-
-/// Longest e-mail address, in characters.
-const MAX_ADDRESS: usize = 254;
 
 #[tonic::async_trait]
 impl ProcedureService for Api {
@@ -181,8 +179,11 @@ fn checked_settings(check: &mut Checker, given: &v1::DunningSettings) -> Dunning
     check.text("settings.sender", &given.sender, 0, MAX_PRINTED);
     let printed = &given.payment_details;
     check.text("settings.payment_details", printed, 0, MAX_PRINTED);
-    if !given.email_from.is_empty() && !is_address(&given.email_from) {
-        check.refuse("settings.email_from", "must be an e-mail address, or empty");
+    if !given.email_from.is_empty() && !is_sender(&given.email_from) {
+        check.refuse(
+            "settings.email_from",
+            "must be an ASCII e-mail address without a name, such as a@example.com, or empty",
+        );
     }
     DunningSettings {
         max_bank_import_age_days: days.and_then(|days| u16::try_from(days).ok()),
@@ -195,18 +196,6 @@ fn checked_settings(check: &mut Checker, given: &v1::DunningSettings) -> Dunning
         email_from: given.email_from.clone(),
         version: 0,
     }
-}
-
-/// Whether a text has the form of an address; whether it exists only sending can tell.
-fn is_address(text: &str) -> bool {
-    let visible = text
-        .chars()
-        .all(|each| !each.is_whitespace() && !each.is_control());
-    let parts = text.rsplit_once('@');
-    let named = parts.is_some_and(|(name, domain)| {
-        !name.is_empty() && !domain.is_empty() && !name.contains('@')
-    });
-    visible && named && text.chars().count() <= MAX_ADDRESS
 }
 
 fn settings_message(creditor_id: &str, settings: DunningSettings) -> v1::DunningSettings {

@@ -6,6 +6,7 @@ use mahnwerk_runtime::{
     db::{Rows, Sql, column},
     error::Result,
 };
+use serde::{Deserialize, Serialize};
 
 /// Whether notices of a creditor are being sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,23 +64,41 @@ pub async fn set_switch(on: &impl Sql, creditor_id: &str, switch: &Switch) -> Re
     Ok(())
 }
 
-/// Notices of a creditor that wait to be sent, and those of which nobody knows whether they were.
+/// What of a creditor waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Notices to be sent.
+    pub notices: i64,
+    /// Notices of which nobody knows whether they were sent.
+    pub uncertain: i64,
+    /// Commands to the registry.
+    pub commands: i64,
+}
+
+/// What of a creditor waits.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn waiting(on: &impl Sql, creditor_id: &str) -> Result<(i64, i64)> {
+pub async fn waiting(on: &impl Sql, creditor_id: &str) -> Result<Waiting> {
     let row = on
         .query_one(
             "SELECT (SELECT CAST(count(*) AS BIGINT) FROM notice WHERE creditor_id = $1 AND state = 'RELEASED') \
-             AS waiting, (SELECT CAST(count(*) AS BIGINT) FROM notice WHERE creditor_id = $1 AND state = 'UNCERTAIN') \
-             AS uncertain",
+             AS notices, (SELECT CAST(count(*) AS BIGINT) FROM notice WHERE creditor_id = $1 AND state = 'UNCERTAIN') \
+             AS uncertain, (SELECT CAST(count(*) AS BIGINT) FROM command WHERE creditor_id = $1 AND state = 'OPEN') \
+             AS commands",
             vec![creditor_id.into()],
         )
         .await?;
-    match row {
-        Some(row) => Ok((column(&row, "waiting")?, column(&row, "uncertain")?)),
-        None => Ok((0, 0)),
-    }
+    row.map_or_else(
+        || Ok(Waiting::default()),
+        |row| {
+            Ok(Waiting {
+                notices: column(&row, "notices")?,
+                uncertain: column(&row, "uncertain")?,
+                commands: column(&row, "commands")?,
+            })
+        },
+    )
 }
 
 /// A try to send a notice.

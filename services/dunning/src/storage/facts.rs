@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use mahnwerk_feed::PARTITIONS;
 use mahnwerk_runtime::{
-    db::{Rows, Sql, column},
+    db::{Rows, Sql, column, now_micros},
     error::{Error, Result},
 };
 use prost::Message;
+use sea_orm::ConnectionTrait as _;
 
 /// Entity of debtors on the registry's feed.
 pub const DEBTOR: &str = "debtor";
@@ -416,26 +417,27 @@ pub async fn creditor(on: &impl Sql, creditor_id: &str) -> Result<Option<Credito
     .transpose()
 }
 
-/// How many partitions there are of the feeds: those with a completed snapshot, and those that are followed live.
-async fn partitions(on: &impl Sql, feed: &str) -> Result<(i64, i64)> {
-    let row = on
-        .query_one(
-            "SELECT CAST(count(*) AS BIGINT) AS ready, \
-             CAST(coalesce(sum(CASE WHEN state = 'live' THEN 1 ELSE 0 END), 0) AS BIGINT) AS live \
-             FROM feed_cursor WHERE ready = 1 AND ($1 = '' OR feed = $1)",
-            vec![feed.into()],
-        )
-        .await?;
-    let row = row.ok_or_else(|| Error::internal("a count without a row"))?;
-    Ok((column(&row, "ready")?, column(&row, "live")?))
-}
+/// How old what is known of a feed may be, in microseconds.
+const LONGEST_LAG: i64 = 60_000_000;
 
-/// Whether partitions of a feed are not, or no longer, followed live: what is known may be old, or half of it.
+/// Whether partitions of a feed are not, or no longer, followed live, or lag: what is known may be old, or half of it.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn behind(on: &impl Sql, feed: &str) -> Result<bool> {
-    Ok(partitions(on, feed).await?.1 < PARTITIONS)
+    let now = now_micros(on.on().get_database_backend());
+    let row = on
+        .query_one(
+            &format!(
+                "SELECT CAST(count(*) AS BIGINT) AS current FROM feed_cursor AS c JOIN feed_lease AS l \
+                 ON l.feed = c.feed AND l.part = c.part WHERE c.feed = $1 AND c.ready = 1 AND c.state = 'live' \
+                 AND l.current_at >= {now} - $2"
+            ),
+            vec![feed.into(), LONGEST_LAG.into()],
+        )
+        .await?;
+    let current: i64 = row.map_or(Ok(0), |row| column(&row, "current"))?;
+    Ok(current < PARTITIONS)
 }
 
 /// Whether the first snapshots of so many feeds, all that are consumed, are worked through.
@@ -443,5 +445,8 @@ pub async fn behind(on: &impl Sql, feed: &str) -> Result<bool> {
 /// # Errors
 /// Those of the database.
 pub async fn ready(on: &impl Sql, feeds: i64) -> Result<bool> {
-    Ok(partitions(on, "").await?.0 >= feeds * PARTITIONS)
+    let sql = "SELECT CAST(count(*) AS BIGINT) AS ready FROM feed_cursor WHERE ready = 1";
+    let row = on.query_one(sql, vec![]).await?;
+    let ready: i64 = row.map_or(Ok(0), |row| column(&row, "ready"))?;
+    Ok(ready >= feeds * PARTITIONS)
 }

@@ -27,7 +27,7 @@ pub use find::{
     Filter, Held, current, expired, get, get_many, has_pending, lease_due, list, page, proposed,
     standing, taken, with_due,
 };
-pub use save::{insert, update, update_states};
+pub use save::{hurry, insert, put_off, update, update_states};
 pub use text::{Text, set_texts, texts};
 
 /// A notice as stored.

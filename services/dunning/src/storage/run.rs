@@ -148,7 +148,7 @@ pub async fn insert(on: &impl Sql, run: &RunRow) -> Result<()> {
 pub async fn update(on: &impl Sql, run: &mut RunRow) -> Result<()> {
     let changed = on
         .execute_sql(
-            "UPDATE run SET state = $3, working = $4, opened = $5, version = version + 1 \
+            "UPDATE run SET state = $3, working = $4, opened = $5, waits_for = $7, version = version + 1 \
              WHERE creditor_id = $1 AND run_id = $2 AND version = $6",
             vec![
                 run.creditor_id.as_str().into(),
@@ -157,6 +157,7 @@ pub async fn update(on: &impl Sql, run: &mut RunRow) -> Result<()> {
                 i64::from(run.working).into(),
                 i64::from(run.opened).into(),
                 run.version.into(),
+                run.waits_for.as_str().into(),
             ],
         )
         .await?;

@@ -90,7 +90,7 @@ CREATE TABLE pause (
     version BIGINT NOT NULL,
     PRIMARY KEY (creditor_id, pause_id)
 );
-CREATE INDEX pause_debtor ON pause (creditor_id, debtor_id, pause_id);
+CREATE INDEX pause_debtor ON pause (debtor_id, creditor_id, pause_id);
 
 -- Every end that a pause ever had.
 CREATE TABLE pause_history (

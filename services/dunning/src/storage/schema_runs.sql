@@ -89,7 +89,7 @@ CREATE TABLE notice (
     causes TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (creditor_id, notice_id)
 ) @fill@;
-CREATE INDEX notice_run ON notice (creditor_id, run_id, notice_id);
+CREATE INDEX notice_run ON notice (run_id, creditor_id, notice_id);
 CREATE INDEX notice_debtor ON notice (part, creditor_id, debtor_id, notice_id);
 CREATE INDEX notice_proposed ON notice (creditor_id, run_id, part) WHERE state = 'PROPOSED';
 CREATE INDEX notice_pending ON notice (creditor_id, run_id) WHERE state IN ('RELEASED', 'SENDING');
@@ -119,7 +119,7 @@ CREATE TABLE notice_step (
     notice_id TEXT NOT NULL,
     PRIMARY KEY (creditor_id, item_id, cycle, level)
 );
-CREATE INDEX notice_step_notice ON notice_step (creditor_id, notice_id);
+CREATE INDEX notice_step_notice ON notice_step (notice_id, creditor_id);
 
 -- Each try to send a notice. `outcome` is empty while nobody knows.
 CREATE TABLE attempt (
@@ -186,4 +186,4 @@ CREATE TABLE command (
     created_at BIGINT NOT NULL,
     PRIMARY KEY (creditor_id, command_id)
 );
-CREATE INDEX command_open ON command (next_at) WHERE state = 'OPEN';
+CREATE INDEX command_open ON command (next_at, created_at) WHERE state = 'OPEN';

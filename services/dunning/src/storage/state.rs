@@ -132,6 +132,28 @@ pub async fn record_contacts(
     Ok(())
 }
 
+/// Removes contacts, named by debtor and notice.
+///
+/// # Errors
+/// Those of the database.
+pub async fn forget_contacts(
+    tx: &impl Sql,
+    creditor_id: &str,
+    contacts: &[(String, String)],
+) -> Result<()> {
+    let rows = Rows::new()
+        .text("debtor_id", contacts.iter().map(|(id, _)| id.as_str()))
+        .text("notice_id", contacts.iter().map(|(_, id)| id.as_str()));
+    tx.execute_rows(rows, vec![creditor_id.into()], |table, n| {
+        format!(
+            "DELETE FROM sent_contact WHERE creditor_id = ${n} AND (debtor_id, notice_id) IN \
+             (SELECT r.debtor_id, r.notice_id FROM {table} AS r)"
+        )
+    })
+    .await?;
+    Ok(())
+}
+
 /// Contacts that notices made, by debtor.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
+use mahnwerk_feed::partition;
 use mahnwerk_proto::dunning::v1::{TaskKind, TaskOutcome};
 use mahnwerk_runtime::{
     db::{Rows, Sql, column},
@@ -281,9 +282,14 @@ pub async fn list(
     } else {
         " AND t.outcome = ''"
     };
+    let of_debtor = if filter.debtor_id.is_empty() {
+        "$4 = '' AND $9 < 0"
+    } else {
+        "t.part = $9 AND t.debtor_id = $4"
+    };
     let sql = format!(
         "SELECT {COLUMNS} FROM task AS t WHERE t.creditor_id = $1{open} AND ($2 = '' OR t.kind = $2) \
-         AND ($3 = '' OR t.portfolio = $3) AND ($4 = '' OR t.debtor_id = $4) AND t.priority <= $5 \
+         AND ($3 = '' OR t.portfolio = $3) AND {of_debtor} AND t.priority <= $5 \
          AND (t.priority < $5 OR (t.created_at, t.task_id) > ($6, $7)) \
          ORDER BY t.priority DESC, t.created_at, t.task_id LIMIT $8"
     );
@@ -301,6 +307,7 @@ pub async fn list(
         created_at.into(),
         task_id.into(),
         cap(limit).into(),
+        partition(filter.creditor_id, filter.debtor_id).into(),
     ];
     task_rows(&on.query(&sql, values).await?)
 }

@@ -1,6 +1,6 @@
 //! Dispatch: rounds of notices, creditor by creditor.
 
-use mahnwerk_runtime::error::Result;
+use mahnwerk_runtime::{error::Result, status::chain};
 
 use super::Found;
 use crate::{app::dispatch::Dispatcher, storage::notice};
@@ -16,15 +16,21 @@ pub async fn step(dispatcher: &Dispatcher) -> Result<Found> {
         _ => Found::Work,
     };
     let creditors = notice::with_due(publisher.db(), &publisher.incarnation_id()).await?;
+    let mut trouble = false;
     for creditor_id in creditors {
-        let round = dispatcher.round(&creditor_id).await?;
-        // Nothing leaves: others need not be tried at once.
-        if round.tried > 0 && round.postponed == round.tried {
-            return Ok(Found::Trouble);
-        }
-        if round.taken > 0 {
-            found = Found::Work;
+        // The others go on.
+        match dispatcher.round(&creditor_id).await {
+            Ok(round) if round.tried > 0 && round.postponed == round.tried => trouble = true,
+            Ok(round) if round.taken > 0 => found = Found::Work,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(creditor_id, error = %chain(&error), "notices not sent; trying again");
+                trouble = true;
+            }
         }
     }
-    Ok(found)
+    Ok(match found {
+        Found::Nothing if trouble => Found::Trouble,
+        found => found,
+    })
 }

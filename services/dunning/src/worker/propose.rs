@@ -1,7 +1,7 @@
 //! Runs: evaluated, rendered and ended, piece by piece.
 
 use mahnwerk_proto::dunning::v1::RunState;
-use mahnwerk_runtime::error::Result;
+use mahnwerk_runtime::{error::Result, status::chain};
 
 use super::Found;
 use crate::{
@@ -21,17 +21,28 @@ const RUNS: u64 = 100;
 /// # Errors
 /// Those of the database; what was done before stays done.
 pub async fn step(app: &App, lease: i64) -> Result<Found> {
-    let mut found = Found::Nothing;
+    let (mut found, mut trouble) = (Found::Nothing, false);
     let mut after = (String::new(), String::new());
     loop {
         let runs = run::working(app.publisher.db(), (&after.0, &after.1), RUNS).await?;
         for row in &runs {
-            if work(app, row, lease).await? {
-                found = Found::Work;
+            match work(app, row, lease).await {
+                Ok(true) => found = Found::Work,
+                Ok(false) => {}
+                Err(error) if error.is_transient() => return Err(error),
+                // The others go on.
+                Err(error) => {
+                    let (creditor_id, run_id) = (&row.creditor_id, &row.run_id);
+                    tracing::error!(creditor_id, run_id, error = %chain(&error), "a run stands still; trying again");
+                    trouble = true;
+                }
             }
         }
         let Some(last) = runs.last() else {
-            return Ok(found);
+            return Ok(match found {
+                Found::Nothing if trouble => Found::Trouble,
+                found => found,
+            });
         };
         after = (last.creditor_id.clone(), last.run_id.clone());
     }

@@ -1,9 +1,9 @@
 //! `mahnwerk run`.
 
 use mahnwerk_proto::dunning::v1::{
-    CancelRunRequest, GetDispatchRequest, GetRunRequest, ListNoticesRequest, ListRunsRequest,
-    NoticeEdit, ProposeRunRequest, ReleaseRunRequest, ReplayDifference, ReplayRunRequest,
-    ReviewNoticeRequest, Run, RunState, notice_edit::Edit,
+    CancelRunRequest, Dispatch, GetDispatchRequest, GetRunRequest, ListNoticesRequest,
+    ListRunsRequest, NoticeEdit, ProposeRunRequest, ReleaseRunRequest, ReplayDifference,
+    ReplayRunRequest, ReviewNoticeRequest, Run, RunState, notice_edit::Edit,
 };
 use serde_json::json;
 
@@ -176,36 +176,41 @@ async fn release(context: &Context, args: RunArgs, wait: bool) -> Result<()> {
     let answer = runs.release_run(call(request)).await?.into_inner();
     let token = answer.consistency_token;
     let mut released = answer.run.unwrap_or_default();
-    let mut dispatching = true;
+    let mut dispatch = Dispatch::default();
     if wait {
         let look = async || {
             let run = read(context, &args.creditor, &released.run_id, &token).await?;
-            Ok((run, dispatch_enabled(context, &args.creditor).await?))
+            Ok((run, read_dispatch(context, &args.creditor).await?))
         };
-        let ended = |(run, enabled): &(Run, bool)| match run.state() {
+        // What nothing will come of is not waited for.
+        let ended = |(run, dispatch): &(Run, Dispatch)| match run.state() {
             RunState::Done | RunState::Cancelled => true,
-            RunState::Dispatching => !enabled,
+            RunState::Dispatching => !dispatch.enabled || !dispatch.reason.is_empty(),
             _ => false,
         };
-        (released, dispatching) = until_rest(look, |(run, _)| dealt_with(run), ended).await?;
+        (released, dispatch) = until_rest(look, |(run, _)| dealt_with(run), ended).await?;
     }
     context.print_written(("run", RUN), &released, &token, run_text);
-    if released.state() == RunState::Dispatching && !dispatching && !context.json {
-        say!(
-            "\nDispatch is off: `mahnwerk dispatch resume {}` sends what waits",
-            args.creditor
-        );
+    if wait && released.state() == RunState::Dispatching && !context.json {
+        if dispatch.enabled {
+            say!("\n{}", dispatch.reason);
+        } else {
+            say!(
+                "\nDispatch is off: `mahnwerk dispatch resume {}` sends what waits",
+                args.creditor
+            );
+        }
     }
     Ok(())
 }
 
-async fn dispatch_enabled(context: &Context, creditor: &str) -> Result<bool> {
+async fn read_dispatch(context: &Context, creditor: &str) -> Result<Dispatch> {
     let request = GetDispatchRequest {
         creditor_id: creditor.to_owned(),
         at_least: String::new(),
     };
     let answer = context.clients.work().get_dispatch(call(request)).await?;
-    Ok(answer.into_inner().dispatch.is_some_and(|it| it.enabled))
+    Ok(answer.into_inner().dispatch.unwrap_or_default())
 }
 
 /// Notices that need nothing any more, and all notices.

@@ -214,6 +214,7 @@ fn dispatch_facts(dispatch: &Dispatch) -> comfy_table::Table {
         ("Reason", dispatch.reason.clone()),
         ("Released, waiting", count_text(dispatch.waiting)),
         ("Uncertain", count_text(dispatch.uncertain)),
+        ("Commands, waiting", count_text(dispatch.waiting_commands)),
     ])
 }
 

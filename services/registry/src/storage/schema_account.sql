@@ -1,3 +1,6 @@
+-- An index beside a primary key begins with what look-ups by that key do not name. Otherwise PostgreSQL may take it for
+-- them, and read the whole creditor for each row: while a table is empty, and for a creditor its statistics do not know.
+
 -- retention: ledger, 10 years from the end of the year; references may hold personal data
 -- Invoices, credit notes and payments. `open` is the amount less what its entries use up. Dates are day numbers.
 CREATE TABLE item (
@@ -21,7 +24,7 @@ CREATE TABLE item (
     PRIMARY KEY (creditor_id, kind, item_id),
     CHECK (open >= 0 AND open <= amount)
 ) @fill@;
-CREATE INDEX item_debtor ON item (creditor_id, debtor_id);
+CREATE INDEX item_debtor ON item (debtor_id, creditor_id);
 CREATE INDEX item_snapshot ON item (part, creditor_id, kind, item_id);
 
 -- retention: ledger, 10 years from the end of the year
@@ -42,8 +45,8 @@ CREATE TABLE entry (
     number BIGINT NOT NULL,
     PRIMARY KEY (creditor_id, entry_id)
 );
-CREATE INDEX entry_debit ON entry (creditor_id, debit_id);
-CREATE INDEX entry_credit ON entry (creditor_id, credit_kind, credit_id);
+CREATE INDEX entry_debit ON entry (debit_id, creditor_id);
+CREATE INDEX entry_credit ON entry (credit_id, credit_kind, creditor_id);
 
 -- Counts of an import.
 CREATE TABLE import (

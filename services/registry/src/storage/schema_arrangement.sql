@@ -18,7 +18,7 @@ CREATE TABLE contact (
     reference TEXT NOT NULL,
     PRIMARY KEY (creditor_id, contact_id)
 );
-CREATE INDEX contact_debtor ON contact (creditor_id, debtor_id, contact_date, contact_id);
+CREATE INDEX contact_debtor ON contact (debtor_id, creditor_id, contact_date, contact_id);
 CREATE INDEX contact_part ON contact (part, creditor_id, contact_id);
 
 -- retention: ledger, 10 years from the end of the year; the note is personal data
@@ -40,8 +40,8 @@ CREATE TABLE dispute (
     version BIGINT NOT NULL,
     PRIMARY KEY (creditor_id, dispute_id)
 ) @fill@;
-CREATE INDEX dispute_debtor ON dispute (creditor_id, debtor_id, dispute_id);
-CREATE INDEX dispute_invoice ON dispute (creditor_id, invoice_id);
+CREATE INDEX dispute_debtor ON dispute (debtor_id, creditor_id, dispute_id);
+CREATE INDEX dispute_invoice ON dispute (invoice_id, creditor_id);
 CREATE INDEX dispute_part ON dispute (part, creditor_id, dispute_id);
 
 -- retention: ledger, 10 years from the end of the year
@@ -65,8 +65,8 @@ CREATE TABLE arrangement (
     version BIGINT NOT NULL,
     PRIMARY KEY (creditor_id, kind, arrangement_id)
 ) @fill@;
-CREATE INDEX arrangement_debtor ON arrangement (creditor_id, debtor_id, kind, arrangement_id);
-CREATE INDEX arrangement_due ON arrangement (creditor_id, next_due);
+CREATE INDEX arrangement_debtor ON arrangement (debtor_id, creditor_id, kind, arrangement_id);
+CREATE INDEX arrangement_due ON arrangement (creditor_id, next_due) WHERE next_due IS NOT NULL;
 CREATE INDEX arrangement_part ON arrangement (kind, part, creditor_id, arrangement_id);
 
 -- The open promise or plan of an invoice; the key keeps it to one.

@@ -101,4 +101,4 @@ CREATE TABLE credit_decision (
     inputs TEXT NOT NULL,
     PRIMARY KEY (creditor_id, decision_id)
 );
-CREATE INDEX credit_decision_debtor ON credit_decision (creditor_id, debtor_id, decided_at, decision_id);
+CREATE INDEX credit_decision_debtor ON credit_decision (debtor_id, creditor_id, decided_at, decision_id);

@@ -33,9 +33,9 @@ pub enum ReminderFees {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Handling {
-    /// Notices leave without review.
+    /// Nobody in particular.
     Autopilot,
-    /// A person reviews what leaves.
+    /// A person, who reviews what leaves.
     Personal,
 }
 

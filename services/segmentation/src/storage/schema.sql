@@ -78,7 +78,7 @@ CREATE TABLE membership (
     standing TEXT NOT NULL,
     PRIMARY KEY (creditor_id, debtor_id, scheme_id)
 ) @fill@;
-CREATE INDEX membership_segment ON membership (creditor_id, scheme_id, segment_id, debtor_id);
+CREATE INDEX membership_segment ON membership (scheme_id, creditor_id, segment_id, debtor_id);
 CREATE INDEX membership_part ON membership (part, creditor_id, debtor_id, scheme_id);
 CREATE INDEX membership_held ON membership (creditor_id, scheme_id, segment_id) WHERE held_by_error = 1;
 

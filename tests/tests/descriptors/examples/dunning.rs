@@ -46,13 +46,11 @@ pub fn run(method: &str, f: &Fixture) -> Option<Case> {
         }))
         .other(json!({"business_date": date(2025, 1, 3)})),
         "GetRun" | "ReplayRun" => good(run).refers(&["creditor_id", "run_id"]),
-        "ListRuns" => good(json!({"creditor_id": c, "page_size": 1}))
-            .refers(&[])
-            .names(&["creditor_id"]),
+        "ListRuns" => good(json!({"creditor_id": c, "page_size": 1})),
         "ListNotices" => {
             good(json!({"creditor_id": c, "run_id": f.run, "debtor_id": "d3", "page_size": 1}))
-                .refers(&[])
-                .names(&["creditor_id", "run_id", "debtor_id"])
+                .refers(&["creditor_id"])
+                .names(&["run_id", "debtor_id"])
                 .may_be_unspecified(&["state"])
         }
         "GetNotice" => good(json!({"creditor_id": c, "notice_id": f.notice}))
@@ -112,8 +110,8 @@ pub fn work(method: &str, f: &Fixture) -> Option<Case> {
             good(json!({"creditor_id": c, "debtor_id": "d1", "at_least": f.token}))
         }
         "ListTasks" => good(json!({"creditor_id": c, "debtor_id": "d2", "page_size": 1}))
-            .refers(&[])
-            .names(&["creditor_id", "debtor_id"])
+            .refers(&["creditor_id"])
+            .names(&["debtor_id"])
             .may_be_unspecified(&["kind"]),
         "ClaimTask" => good(json!({
             "request_id": "r1", "creditor_id": c, "task_id": f.task, "minutes": 30,

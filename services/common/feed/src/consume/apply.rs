@@ -11,13 +11,14 @@ use tracing::Instrument;
 
 use super::{
     Batch, Consumer,
+    contained::Stated,
     cursor::Cursor,
     park::{Key, Poison},
 };
 use crate::{Cause, Change, Locks, WriteTx, key::CREDITOR_LEVEL, locks::MAX_DEBTORS};
 
 /// Changes applied in one transaction; consequences are at most as many events as debtors.
-const MAX_CHANGES: usize = 1_000;
+pub(super) const MAX_CHANGES: usize = 1_000;
 
 /// Causes that a batch's span links to.
 const MAX_LINKS: usize = 32;
@@ -26,6 +27,8 @@ const MAX_LINKS: usize = 32;
 pub(super) struct Step<'a> {
     /// Cursors to move and where to; none for a page of a snapshot.
     pub cursors: Option<(&'a [Cursor], i64)>,
+    /// What the upstream states to contain up to where the cursors move.
+    pub stated: Option<&'a Stated>,
     /// Generations by partition.
     pub generations: BTreeMap<i64, i64>,
     /// The incarnation the changes belong to.
@@ -35,22 +38,27 @@ pub(super) struct Step<'a> {
 }
 
 impl Consumer {
-    /// Applies changes that are complete up to `until`, in as many transactions as needed. False means that somebody
-    /// else moved a cursor.
+    /// Applies changes that are complete up to `until`, in as many transactions as needed. With `stated` the last of them
+    /// moves every cursor to there and stores what was stated. False means that somebody else moved a cursor.
     pub(super) async fn apply_all(
         &self,
         cursors: &mut BTreeMap<i64, Cursor>,
         changes: Vec<Change>,
         until: i64,
+        mut stated: Option<&mut Stated>,
     ) -> Result<bool> {
         let mut rest = changes.as_slice();
         while !rest.is_empty() {
             let (batch, after) = rest.split_at(batch_length(rest));
             let to = after.first().map_or(until, |change| change.tx);
             rest = after;
-            if !self.apply_batch(cursors, batch, to).await? {
+            let stated = stated.as_deref().filter(|_| after.is_empty());
+            if !self.apply_batch(cursors, batch, to, stated).await? {
                 return Ok(false);
             }
+        }
+        if let Some(stated) = &mut stated {
+            stated.clear();
         }
         Ok(true)
     }
@@ -60,6 +68,7 @@ impl Consumer {
         cursors: &mut BTreeMap<i64, Cursor>,
         batch: &[Change],
         to: i64,
+        stated: Option<&Stated>,
     ) -> Result<bool> {
         // A stream begins at the cursor that is furthest behind; the others have some of it already.
         let new: Vec<_> = batch
@@ -72,7 +81,7 @@ impl Consumer {
             })
             .cloned()
             .collect();
-        let everywhere = new.iter().any(|change| change.partition < 0);
+        let everywhere = stated.is_some() || new.iter().any(|change| change.partition < 0);
         let concerned: BTreeSet<_> = new
             .iter()
             .map(|change| i64::from(change.partition))
@@ -82,7 +91,7 @@ impl Consumer {
             .filter(|cursor| cursor.tx < to && (everywhere || concerned.contains(&cursor.part)))
             .cloned()
             .collect();
-        if touched.is_empty() {
+        if touched.is_empty() && stated.is_none_or(Stated::is_empty) {
             return Ok(true);
         }
         let incarnation = touched
@@ -91,6 +100,7 @@ impl Consumer {
             .unwrap_or_default();
         let step = Step {
             cursors: Some((&touched, to)),
+            stated,
             generations: cursors
                 .values()
                 .map(|cursor| (cursor.part, cursor.generation))
@@ -166,6 +176,9 @@ impl Consumer {
             .partition(|change| parked.key(change).is_some());
         self.enqueue(&tx, &queued, &parked).await?;
         self.project(&mut tx, step, &applied).await?;
+        if let Some(stated) = step.stated {
+            self.store_stated(&tx, stated).await?;
+        }
         tx.commit().await?;
         Ok(true)
     }

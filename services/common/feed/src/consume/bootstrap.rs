@@ -154,6 +154,7 @@ impl Consumer {
         }
         let step = Step {
             cursors: None,
+            stated: None,
             generations: parts.iter().map(|part| (*part, generation)).collect(),
             incarnation: "",
             consequences: false,
@@ -182,7 +183,7 @@ impl Consumer {
     }
 
     async fn keep_leases(&self, parts: &[i64], stop: &CancellationToken) -> Result<()> {
-        let owned = self.renew().await?;
+        let owned = self.renew(0).await?;
         if stop.is_cancelled() || parts.iter().any(|part| !owned.contains(part)) {
             return Err(Error::Contention(None));
         }
@@ -247,10 +248,9 @@ impl Consumer {
             if let Some(position) = message.position {
                 at = position.tx;
                 let changes = std::mem::take(&mut received);
-                let moved = self.apply_all(&mut cursors, changes, at).await?
-                    && self
-                        .move_all(&mut cursors, at, &mut Stated::default())
-                        .await?;
+                let nothing = &mut Stated::default();
+                let moved = self.apply_all(&mut cursors, changes, at, None).await?
+                    && self.move_all(&mut cursors, at, nothing).await?;
                 if !moved {
                     return Err(Error::Contention(None));
                 }
@@ -296,6 +296,7 @@ impl Consumer {
                 tx.rollback().await?;
                 return Err(Error::Contention(None));
             }
+            self.now_current(&tx, *part).await?;
             tx.commit().await?;
         }
         self.remove_stale_creditors(&creditors).await

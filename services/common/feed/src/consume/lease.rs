@@ -6,12 +6,15 @@ use mahnwerk_runtime::{
 };
 
 use super::Consumer;
-use crate::tailer::all_partitions;
+use crate::{WriteTx, tailer::all_partitions};
+
+/// Everything that was recorded until now.
+pub(super) const UNTIL_NOW: i64 = i64::MAX;
 
 impl Consumer {
-    /// Renews what this replica holds, gives up what is above its share, takes what is free below it. Answers the
-    /// partitions held.
-    pub(super) async fn renew(&self) -> Result<Vec<i64>> {
+    /// Renews what this replica holds, of which everything is applied that was recorded up to `current_at` (0 if that is not
+    /// known), gives up what is above its share, takes what is free below it. Answers the partitions held.
+    pub(super) async fn renew(&self, current_at: i64) -> Result<Vec<i64>> {
         let db = self.db();
         let now = now_micros(db.backend());
         let lease = i64::try_from(self.settings.lease.as_micros()).unwrap_or(i64::MAX);
@@ -50,8 +53,11 @@ impl Consumer {
         )
         .await?;
         txn.execute_sql(
-            &format!("UPDATE feed_lease SET until = {now} + $3 WHERE feed = $1 AND owner = $2"),
-            vec![feed.into(), owner.into(), lease.into()],
+            &format!(
+                "UPDATE feed_lease SET until = {now} + $3, current_at = CASE WHEN $4 > {now} THEN {now} \
+                 WHEN $4 > current_at THEN $4 ELSE current_at END WHERE feed = $1 AND owner = $2"
+            ),
+            vec![feed.into(), owner.into(), lease.into(), current_at.into()],
         )
         .await?;
         let lock = if db.is_postgres() {
@@ -59,12 +65,13 @@ impl Consumer {
         } else {
             ""
         };
+        // As a plain subquery it could be run more than once, and take more than its share.
         txn.execute_sql(
             &format!(
-                "UPDATE feed_lease SET owner = $2, until = {now} + $3 WHERE feed = $1 AND part IN \
-                 (SELECT part FROM feed_lease WHERE feed = $1 AND until < {now} ORDER BY part \
+                "WITH free AS MATERIALIZED (SELECT part FROM feed_lease WHERE feed = $1 AND until < {now} ORDER BY part \
                   LIMIT (SELECT CASE WHEN count(*) < $4 THEN $4 - count(*) ELSE 0 END \
-                         FROM feed_lease WHERE feed = $1 AND owner = $2) {lock})"
+                         FROM feed_lease WHERE feed = $1 AND owner = $2) {lock}) \
+                 UPDATE feed_lease SET owner = $2, until = {now} + $3 WHERE feed = $1 AND part IN (SELECT part FROM free)"
             ),
             vec![feed.into(), owner.into(), lease.into(), share.into()],
         )
@@ -77,6 +84,17 @@ impl Consumer {
             .await?;
         txn.commit().await?;
         rows.iter().map(|row| Ok(column(row, "part")?)).collect()
+    }
+
+    /// Everything that was recorded until now is applied in a partition.
+    pub(super) async fn now_current(&self, tx: &WriteTx, part: i64) -> Result<()> {
+        let now = now_micros(self.db().backend());
+        tx.execute_sql(
+            &format!("UPDATE feed_lease SET current_at = {now} WHERE feed = $1 AND part = $2"),
+            vec![self.feed().into(), part.into()],
+        )
+        .await?;
+        Ok(())
     }
 
     /// Gives everything up.

@@ -22,6 +22,7 @@ mod sweep;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use mahnwerk_proto::common::v1::{WatchRequest, feed_service_client::FeedServiceClient};
 use mahnwerk_runtime::status::chain;
 use mahnwerk_runtime::{
@@ -263,7 +264,7 @@ impl Consumer {
             self.lag.caught_up();
             return Ok(self.wait(stop).await);
         }
-        let owned = self.renew().await?;
+        let owned = self.renew(0).await?;
         if owned.is_empty() {
             self.lag.caught_up();
             return Ok(self.wait(stop).await);
@@ -337,44 +338,74 @@ impl Consumer {
         let mut bookmark_due = Instant::now();
         let mut bookmark: Option<i64> = None;
         let mut stated = Stated::default();
+        let (mut heard, mut applied_until) = (false, None);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(Ended::Stop),
                 () = self.reload.notified() => return Ok(Ended::CursorMoved),
                 _ = renew.tick() => {
-                    if self.renew().await? != owned {
+                    // Where nothing came for a while there is nothing to apply.
+                    let current_at = match applied_until.take() {
+                        None if heard => lease::UNTIL_NOW,
+                        until => until.unwrap_or(0),
+                    };
+                    if self.renew(current_at).await? != owned {
                         return Ok(Ended::LeasesChanged);
                     }
                     // Sweeps can also come from a released creditor.
                     sweeping = true;
                 }
                 message = stream.message() => {
-                    let message = match message {
-                        Ok(Some(message)) => message,
-                        Ok(None) => return Ok(Ended::CursorMoved),
-                        Err(status) if status.code() == Code::OutOfRange => {
-                            self.expire_cursors(owned).await?;
-                            return Ok(Ended::CursorExpired);
+                    let mut next = Some(message);
+                    let mut complete = None;
+                    while let Some(message) = next.take() {
+                        let message = match message {
+                            Ok(Some(message)) => message,
+                            Ok(None) => return Ok(Ended::CursorMoved),
+                            Err(status) if status.code() == Code::OutOfRange => {
+                                self.expire_cursors(owned).await?;
+                                return Ok(Ended::CursorExpired);
+                            }
+                            Err(status) => return Err(upstream_error(&status)),
+                        };
+                        if let Some(first) = message.changes.first().and_then(recorded_at) {
+                            self.lag.behind_since(first);
                         }
-                        Err(status) => return Err(upstream_error(&status)),
-                    };
-                    if let Some(first) = message.changes.first().and_then(|change| change.record_time) {
-                        self.lag.behind_since(first.seconds * 1_000_000 + i64::from(first.nanos) / 1000);
+                        received.extend(message.changes);
+                        stated.add(self.projection.origins(), message.contained);
+                        if let Some(position) = message.position {
+                            complete = Some((received.len(), position.tx));
+                        }
+                        // What came while the last was applied goes into one transaction: the more somebody is behind, the
+                        // less a change costs.
+                        if received.len() < apply::MAX_CHANGES {
+                            next = stream.message().now_or_never();
+                        }
                     }
-                    received.extend(message.changes);
                     self.lag.waiting(received.len());
-                    stated.add(self.projection.origins(), message.contained);
-                    let Some(position) = message.position else { continue };
-                    let changes = std::mem::take(&mut received);
+                    let Some((length, until)) = complete else { continue };
+                    (heard, bookmark) = (true, Some(until));
+                    let rest = received.split_off(length);
+                    let changes = std::mem::replace(&mut received, rest);
                     if !changes.is_empty() {
-                        if !self.apply_all(&mut cursors, changes, position.tx).await? {
+                        // Where changes come without a pause, nothing else would ever move the other cursors.
+                        let is_due = Instant::now() >= bookmark_due;
+                        let last = changes.last().and_then(recorded_at);
+                        let stated = is_due.then_some(&mut stated);
+                        if !self.apply_all(&mut cursors, changes, until, stated).await? {
                             return Ok(Ended::CursorMoved);
                         }
+                        if is_due {
+                            bookmark = None;
+                            bookmark_due = Instant::now() + self.settings.bookmark;
+                        }
+                        applied_until = last;
                         sweeping = true;
                     }
-                    self.lag.caught_up();
-                    bookmark = Some(position.tx);
+                    if received.is_empty() {
+                        self.lag.caught_up();
+                    }
                 }
                 () = tokio::time::sleep_until(bookmark_due), if bookmark.is_some() => {
                     if let Some(tx) = bookmark.take()
@@ -398,6 +429,12 @@ impl Consumer {
             KeyValue::new("consumer", self.publisher.service()),
         ]
     }
+}
+
+/// When a change was recorded, in microseconds.
+fn recorded_at(change: &Change) -> Option<i64> {
+    let time = change.record_time?;
+    Some(time.seconds * 1_000_000 + i64::from(time.nanos) / 1000)
 }
 
 /// An upstream's refusal as our own: it is never the caller's fault.

@@ -407,6 +407,7 @@ impl Consumer {
             .unwrap_or_default();
         let step = Step {
             cursors: Some((&everywhere, 0)),
+            stated: None,
             generations: cursors
                 .iter()
                 .map(|cursor| (cursor.part, cursor.generation))

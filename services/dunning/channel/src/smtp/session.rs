@@ -11,6 +11,7 @@ use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::response::{Response, Severity};
 use tokio::time::timeout;
 
+use super::reply::Reply;
 use super::{Smtp, Tls};
 use crate::SendError;
 
@@ -33,11 +34,11 @@ pub(super) enum Stage {
     Text,
 }
 
-/// Why it got no further. The words of the server are left out: they often repeat the address.
+/// Why it got no further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure {
     /// The server said no.
-    Reply { stage: Stage, code: u16 },
+    Reply { stage: Stage, reply: Reply },
     /// No answer, none in time, one that makes no sense, or the word that the server is closing.
     Lost { stage: Stage, how: &'static str },
 }
@@ -52,7 +53,7 @@ impl fmt::Display for Failure {
             Stage::Text => "text",
         };
         match self {
-            Self::Reply { code, .. } => write!(formatter, "{stage}: answer {code}"),
+            Self::Reply { reply, .. } => write!(formatter, "{stage}: {reply}"),
             Self::Lost { how, .. } => write!(formatter, "{stage}: {how}"),
         }
     }
@@ -69,9 +70,9 @@ impl Session {
                 timeout: smtp.timeout,
                 messages: 0,
             }),
-            Ok(Err(error)) => Err(not_sent(match error.status() {
+            Ok(Err(error)) => Err(not_sent(match Reply::of(&error) {
                 // Not its text, which may repeat the user.
-                Some(code) => format!("answer {code}"),
+                Some(reply) => reply.to_string(),
                 None => root_cause(&error),
             })),
             Err(_) => Err(not_sent("no answer in time".to_owned())),
@@ -195,13 +196,13 @@ fn root_cause(error: &Error) -> String {
 }
 
 fn failure(stage: Stage, error: &Error) -> Failure {
-    match error.status().map(u16::from) {
+    match Reply::of(error) {
         // The server closes the connection after it: RFC 5321, section 3.8. After the text it is an answer to it.
-        Some(421) if stage != Stage::Text => Failure::Lost {
+        Some(reply) if reply.code() == 421 && stage != Stage::Text => Failure::Lost {
             stage,
             how: "server is closing",
         },
-        Some(code) => Failure::Reply { stage, code },
+        Some(reply) => Failure::Reply { stage, reply },
         None => Failure::Lost {
             stage,
             how: "connection lost",

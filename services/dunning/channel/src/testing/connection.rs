@@ -85,6 +85,7 @@ impl Connection {
                 self.say(&format!("{code} debtor@example.com is refused"))
                     .await
             }
+            Failing::Says(answer) => self.say(answer).await,
             Failing::Drop | Failing::KeepAndDrop => Ok(Next::Close),
             Failing::Hang => {
                 // Until the client has had enough.

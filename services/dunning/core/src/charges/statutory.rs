@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use super::{Charge, ChargeError, Charges, Claim};
-use crate::input::{DebtorKind, PrincipalPoint};
+use crate::input::{DebtorFacts, DebtorKind, PrincipalPoint};
 use crate::law::{self, Country, LawError, LawPacks, PrincipalChange};
 
 impl Charges for LawPacks {
@@ -40,15 +40,37 @@ impl Charges for LawPacks {
             basis: fee.legal_basis.text.to_owned(),
         }))
     }
+
+    fn collection_costs(
+        &self,
+        debtor: &DebtorFacts,
+        currency: &str,
+        due_date: NaiveDate,
+        principal: i64,
+    ) -> Result<i64, ChargeError> {
+        let costs = self
+            .collection_costs(country(debtor)?, due_date, principal)
+            .map_err(|error| refusal(&error))?;
+        costs
+            .filter(|costs| costs.currency == currency)
+            .map(|costs| costs.minor_units)
+            .ok_or_else(|| ChargeError::NoCollectionCosts {
+                country: debtor.country.clone(),
+                currency: currency.to_owned(),
+            })
+    }
+}
+
+fn country(debtor: &DebtorFacts) -> Result<Country, ChargeError> {
+    Country::parse(&debtor.country).ok_or_else(|| ChargeError::NoPack {
+        country: debtor.country.clone(),
+    })
 }
 
 /// The claim as the law sees it: without a contract date, the document's stands for it.
 fn lawful(claim: &Claim<'_>) -> Result<law::Claim, ChargeError> {
-    let country = Country::parse(&claim.debtor.country).ok_or_else(|| ChargeError::NoPack {
-        country: claim.debtor.country.clone(),
-    })?;
     Ok(law::Claim {
-        country,
+        country: country(claim.debtor)?,
         debtor: match claim.debtor.kind {
             DebtorKind::Organisation => law::DebtorKind::Business,
             DebtorKind::Person => law::DebtorKind::Consumer,
@@ -99,7 +121,6 @@ fn percent(ppm: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::DebtorFacts;
 
     fn date(text: &str) -> NaiveDate {
         text.parse().unwrap()
@@ -172,6 +193,23 @@ mod tests {
         assert_eq!(packs.flat_sum(&francs, on).unwrap(), None);
         let consumer = debtor(DebtorKind::Person, "DE");
         assert_eq!(packs.flat_sum(&claim(&consumer), on).unwrap(), None);
+    }
+
+    #[test]
+    fn dutch_costs_are_in_euro_for_principal_in_default_since_the_decree() {
+        let packs = LawPacks::shipped().unwrap();
+        let dutch = debtor(DebtorKind::Person, "NL");
+        let costs = |currency, due, principal| {
+            Charges::collection_costs(&packs, &dutch, currency, date(due), principal)
+                .map_err(|error| error.code())
+        };
+        assert_eq!(costs("EUR", "2026-01-31", 48_000), Ok(7_200));
+        assert_eq!(costs("EUR", "2012-07-01", 100), Ok(4_000));
+        let in_euro = Err("NO_COLLECTION_COSTS NL EUR".to_owned());
+        assert_eq!(costs("EUR", "2012-06-30", 48_000), in_euro);
+        assert_eq!(costs("EUR", "2026-01-31", 0), in_euro);
+        let in_dollars = Err("NO_COLLECTION_COSTS NL USD".to_owned());
+        assert_eq!(costs("USD", "2026-01-31", 48_000), in_dollars);
     }
 
     #[test]

@@ -66,8 +66,8 @@ pub(crate) fn compose(
         Some(channel) => channel,
         None => choose_channel(context.input, step, statutory).map_err(Blocked::NoChannel)?,
     };
-    let least_days = context.statute.filter(|_| statutory);
-    let least_days = least_days.map_or(0, |it| it.least_days(channel.channel));
+    let demanded_by = context.statute.filter(|_| statutory);
+    let least_days = demanded_by.map_or(0, |it| it.least_days(channel.channel));
     let today = context.input.business_date;
     let calendar = context.rules.calendar;
     let pay_by = calendar.pay_by(today, step.pay_by_days.max(least_days));
@@ -76,9 +76,15 @@ pub(crate) fn compose(
         _ => today,
     };
     let currency = context.item(&lead.item_id).map(|it| it.currency.clone());
+    let currency = currency.unwrap_or_default();
+    let costs_after_period = demanded_by
+        .filter(|it| it.names_costs())
+        .map(|_| context.collection_costs(&items, &currency))
+        .transpose()
+        .map_err(Blocked::Charges)?;
     Ok(Notice {
         key,
-        currency: currency.unwrap_or_default(),
+        currency,
         level: lead.level,
         leading_item: lead.item_id,
         items,
@@ -91,6 +97,7 @@ pub(crate) fn compose(
         template: step.template.clone(),
         pay_by,
         statutory,
+        costs_after_period,
         approval_needed: step.approval,
         follow_up: step.follow_up,
         follow_up_on,
@@ -221,6 +228,24 @@ struct Chargeable<'a> {
 impl<'a> Context<'a> {
     pub(crate) fn item(&self, item_id: &str) -> Option<&'a Item> {
         self.items.get(item_id).copied()
+    }
+
+    /// By principal alone: charges that became items bear no costs. Items are by due date.
+    fn collection_costs(&self, items: &[NoticeItem], currency: &str) -> Result<i64, ChargeError> {
+        let is_claim = |it: &&NoticeItem| {
+            self.item(&it.item_id)
+                .is_some_and(|it| it.kind != ItemKind::Charge)
+        };
+        let claims = || items.iter().filter(is_claim);
+        let principal = claims()
+            .try_fold(0_i64, |sum, it| sum.checked_add(it.amounts.dunned))
+            .ok_or(ChargeError::OutOfRange)?;
+        // Without a claim there is nothing to collect, whatever the date.
+        let due_date = claims()
+            .next()
+            .map_or(self.input.business_date, |it| it.due_date);
+        let charges = self.rules.charges;
+        charges.collection_costs(&self.input.debtor, currency, due_date, principal)
     }
 
     /// `None` for charges, which bear none themselves, and where a statute demands a notice first.

@@ -77,6 +77,16 @@ impl Charges for NoCharges {
     fn flat_sum(&self, _: &Claim<'_>, _: NaiveDate) -> Result<Option<Charge>, ChargeError> {
         Ok(None)
     }
+
+    fn collection_costs(
+        &self,
+        _: &DebtorFacts,
+        _: &str,
+        _: NaiveDate,
+        _: i64,
+    ) -> Result<i64, ChargeError> {
+        Err(ChargeError::OutOfRange)
+    }
 }
 
 #[test]

@@ -107,6 +107,7 @@ pub(super) struct Pack {
     pub(super) conventions: ConventionsEntry,
     pub(super) interest: Vec<InterestRule>,
     pub(super) flat_fee: Option<FlatFee>,
+    pub(super) collection_costs: Option<CollectionCosts>,
     #[serde(default)]
     pub(super) tables: BTreeMap<String, RateTable>,
 }
@@ -169,6 +170,28 @@ pub(super) struct FlatFee {
     pub(super) minor_units: i64,
     pub(super) source: String,
     pub(super) unconfirmed: Option<String>,
+}
+
+/// What collecting a claim out of court may cost its debtor; amounts in minor units.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CollectionCosts {
+    pub(super) default_from: NaiveDate,
+    pub(super) currency: String,
+    /// Ascending from 0; each reaches up to the next.
+    pub(super) slices: Vec<CostSlice>,
+    pub(super) minimum: i64,
+    pub(super) maximum: i64,
+    pub(super) source: String,
+    pub(super) unconfirmed: Option<String>,
+}
+
+/// So many basis points of the principal beyond `from`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CostSlice {
+    pub(super) from: i64,
+    pub(super) bp: i64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -311,6 +334,11 @@ impl Pack {
         if let Some(fee) = &self.flat_fee {
             let path = "flat_fee".to_owned();
             entries.push(Entry::new(path, &fee.source, fee.unconfirmed.as_deref()));
+        }
+        if let Some(costs) = &self.collection_costs {
+            let path = "collection_costs".to_owned();
+            let unconfirmed = costs.unconfirmed.as_deref();
+            entries.push(Entry::new(path, &costs.source, unconfirmed));
         }
         for (name, table) in &self.tables {
             entries.extend(table.rows.iter().map(|row| {

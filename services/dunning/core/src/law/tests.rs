@@ -1,6 +1,7 @@
 //! The specification of the law packs, as published cases, examples and properties.
 
 mod claims;
+mod costs;
 mod packs;
 mod properties;
 mod published;

@@ -2,12 +2,12 @@
 
 use super::claim::DebtorKind;
 use super::error::{Violation, Violations};
-use super::pack::{InterestRule, Pack, RateTable};
+use super::pack::{CollectionCosts, InterestRule, Pack, RateTable};
 
 /// Rates and surcharges stay within 100 % a year.
 const MAX_BP: i64 = 10_000;
 
-/// The highest flat fee, in minor units: beyond it is a slip of the pen.
+/// The highest flat fee and costs of collection, in minor units: beyond it is a slip of the pen.
 const MAX_FEE: i64 = 1_000_000;
 
 /// Checks a pack.
@@ -27,21 +27,56 @@ pub(super) fn check(pack: &Pack) -> Result<(), Vec<Violation>> {
         check_order(pack, debtor, &mut violations);
     }
     if let Some(fee) = &pack.flat_fee {
-        let is_code =
-            fee.currency.len() == 3 && fee.currency.bytes().all(|it| it.is_ascii_uppercase());
-        violations.require(
-            is_code,
-            "flat_fee.currency",
-            "must be three upper-case letters",
-        );
+        check_currency("flat_fee.currency", &fee.currency, &mut violations);
         violations.require(
             (1..=MAX_FEE).contains(&fee.minor_units),
             "flat_fee.minor_units",
             "must be 1 to 1000000",
         );
     }
+    if let Some(costs) = &pack.collection_costs {
+        check_costs(costs, &mut violations);
+    }
     check_sources(pack, &mut violations);
     violations.into_result()
+}
+
+fn check_currency(path: &str, currency: &str, violations: &mut Violations) {
+    let is_code = currency.len() == 3 && currency.bytes().all(|it| it.is_ascii_uppercase());
+    violations.require(is_code, path, "must be three upper-case letters");
+}
+
+/// The slices cover every principal once, and the bounds leave something between them.
+fn check_costs(costs: &CollectionCosts, violations: &mut Violations) {
+    check_currency("collection_costs.currency", &costs.currency, violations);
+    let from_nothing = costs.slices.first().is_some_and(|slice| slice.from == 0);
+    let ascending = costs
+        .slices
+        .windows(2)
+        .all(|pair| pair[0].from < pair[1].from);
+    violations.require(
+        from_nothing && ascending,
+        "collection_costs.slices",
+        "must ascend from 0",
+    );
+    for (index, slice) in costs.slices.iter().enumerate() {
+        if !(0..=MAX_BP).contains(&slice.bp) {
+            violations.add(
+                format!("collection_costs.slices[{index}].bp"),
+                "must be 0 to 10000",
+            );
+        }
+    }
+    violations.require(
+        (1..=costs.maximum).contains(&costs.minimum),
+        "collection_costs.minimum",
+        "must be 1 to the maximum",
+    );
+    violations.require(
+        costs.maximum <= MAX_FEE,
+        "collection_costs.maximum",
+        "must be at most 1000000",
+    );
 }
 
 /// Rows follow one another half-year by half-year, and every rule that uses them yields a sound rate.

@@ -24,6 +24,15 @@ fn the_courteous_ladder_begins_friendly_and_free() {
 }
 
 #[test]
+fn no_starter_asks_for_what_is_not_built() {
+    // Nothing books fees on the account yet, and the service refuses such definitions, but not its own.
+    for procedure in starter_procedures().unwrap() {
+        let posting = procedure.fee_posting;
+        assert_ne!(posting, FeePosting::Receivable, "{}", procedure.id);
+    }
+}
+
+#[test]
 fn the_starter_ladders_number_alike_so_that_a_change_maps_well() {
     for procedure in starter_procedures().unwrap() {
         assert_eq!(procedure.last_level(), 5, "{}", procedure.id);

@@ -308,6 +308,8 @@ proptest! {
                     prop_assert!(line.item_id.as_deref().map_or(any, served));
                     prop_assert!(!notice.statutory || line.kind == LineKind::EarlierFees);
                 }
+                let named = notice.costs_after_period.is_some();
+                prop_assert_eq!(named, notice.statutory && statute.names_costs());
                 if notice.statutory {
                     let granted = (notice.pay_by - run.plan.business_date).num_days();
                     let least = statute.least_days(notice.channel.channel);
@@ -411,7 +413,6 @@ fn stories_reach_every_kind_of_decision() {
         "DECEASED",
         "STALE_LEDGER",
         "LADDER_FINISHED",
-        "CHARGES_UNKNOWN",
         "NO_CHANNEL",
         "EXCLUDED_BY_REVIEW",
         "ALREADY_SENT",

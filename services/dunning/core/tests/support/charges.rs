@@ -1,8 +1,9 @@
-//! A law that fits into a test: 9 % a year of 365 days, and 40.00 once per claim on organisations.
+//! A law that fits into a test: 9 % a year of 365 days, 40.00 once per claim on organisations, and 15 %, at least 40.00,
+//! as the costs of collecting euro.
 
 use chrono::NaiveDate;
 use dunning_core::charges::{Charge, ChargeError, Charges, Claim};
-use dunning_core::input::DebtorKind;
+use dunning_core::input::{DebtorFacts, DebtorKind};
 
 pub struct SimpleCharges;
 
@@ -40,5 +41,21 @@ impl Charges for SimpleCharges {
             minor: 4_000,
             basis: "flat sum".to_owned(),
         }))
+    }
+
+    fn collection_costs(
+        &self,
+        debtor: &DebtorFacts,
+        currency: &str,
+        _due_date: NaiveDate,
+        principal: i64,
+    ) -> Result<i64, ChargeError> {
+        if currency != "EUR" || principal <= 0 {
+            return Err(ChargeError::NoCollectionCosts {
+                country: debtor.country.clone(),
+                currency: currency.to_owned(),
+            });
+        }
+        Ok((principal * 15 / 100).max(4_000))
     }
 }

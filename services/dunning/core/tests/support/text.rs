@@ -59,6 +59,9 @@ pub fn headline(notice: &Notice) -> String {
     if notice.statutory {
         text.push_str(", statutory");
     }
+    if let Some(costs) = notice.costs_after_period {
+        write!(text, ", costs {} after that", money(costs)).unwrap();
+    }
     if notice.approval_needed {
         text.push_str(", needs approval");
     }

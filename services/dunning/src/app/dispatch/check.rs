@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use dunning_channel::Message;
 use dunning_core::{
     Input, Rules,
-    input::{Channel, ContactState},
+    input::{Channel, ContactState, WhenStale},
     plan,
     withdraw::{Recheck, rechannel, recheck},
 };
@@ -34,6 +34,9 @@ use crate::{
 /// How long a notice waits that cannot be looked at now, in microseconds.
 const WAIT: i64 = 60_000_000;
 
+/// How long an e-mail waits that has no way out, in microseconds. Whoever opens one, or switches sending on, ends the wait.
+const NO_WAY_OUT: i64 = 600_000_000;
+
 /// What checks have in common.
 pub(super) struct Checking<'a> {
     pub(super) facts: &'a CreditorFacts,
@@ -47,6 +50,8 @@ pub(super) struct Checking<'a> {
     /// Whether e-mails have a way out.
     pub(super) email: bool,
     pub(super) lease: i64,
+    /// Notices that nothing is decided on, and for how many microseconds.
+    pub(super) put_off: Vec<(String, i64)>,
     /// Texts to be stored, by notice.
     pub(super) rendered: Vec<(String, Text)>,
     pub(super) effects: Effects,
@@ -62,13 +67,25 @@ enum Left {
 impl Checking<'_> {
     /// Decides on a notice; answers the message if it is to be sent now.
     pub(super) fn check(&mut self, row: &mut NoticeRow) -> Result<Option<Outgoing>> {
-        let Some(subject) = self.subjects.get(&row.debtor_id).cloned() else {
-            // Parked: nobody knows how it stands.
-            row.wait = WAIT;
+        let subject = self.subjects.get(&row.debtor_id).cloned();
+        let Some(subject) = subject.filter(|it| !is_unknown(&it.input)) else {
+            self.put_off.push((row.notice_id.clone(), WAIT));
             return Ok(None);
         };
+        if row.content.channel.channel == Channel::Email && !self.has_way_out() {
+            self.put_off.push((row.notice_id.clone(), NO_WAY_OUT));
+            return Ok(None);
+        }
         let input = current_input(row, &subject.input);
+        if self.rules.rules(&input).is_err() {
+            // A newer program stored a procedure that this one cannot read.
+            self.put_off.push((row.notice_id.clone(), WAIT));
+            return Ok(None);
+        }
         let (findings, left) = self.what_is_left(row, &input)?;
+        if !matches!(left, Left::Notice(..)) {
+            self.effects.take_back(row, &self.states);
+        }
         if !findings.is_empty() {
             let reasons: BTreeSet<&str> = findings.iter().map(|it| it.reason.name()).collect();
             row.reason = reasons.into_iter().collect::<Vec<_>>().join(", ");
@@ -97,6 +114,7 @@ impl Checking<'_> {
             None => match self.render(row, addressee, &input) {
                 Ok(text) => text,
                 Err(reason) => {
+                    self.effects.take_back(row, &self.states);
                     let task = fail(row, Some(addressee), reason, self.at);
                     self.effects.tasks.push(task);
                     return Ok(None);
@@ -104,6 +122,11 @@ impl Checking<'_> {
             },
         };
         Ok(self.leave(row, addressee, text))
+    }
+
+    /// Whether an e-mail can be sent.
+    fn has_way_out(&self) -> bool {
+        self.email && !self.settings.email_from.is_empty()
     }
 
     fn render(
@@ -164,8 +187,8 @@ impl Checking<'_> {
         let chosen = &row.content.channel;
         let channel = chosen.channel;
         let from = self.settings.email_from.as_str();
-        if channel == Channel::Email && (!self.email || from.is_empty()) {
-            row.wait = WAIT;
+        if channel == Channel::Email && !self.has_way_out() {
+            row.wait = NO_WAY_OUT;
             return None;
         }
         let points = addressee.contact_points.iter();
@@ -216,6 +239,11 @@ impl Checking<'_> {
             },
         })
     }
+}
+
+/// Whether nobody knows now how the debtor stands, but will: then nothing is withdrawn for it.
+fn is_unknown(input: &Input) -> bool {
+    input.ledger.feed_behind && input.ledger.when_stale == WhenStale::Withhold
 }
 
 /// The current input as this notice is to be checked by: by its own procedure, without contact points that did not take

@@ -1,13 +1,16 @@
 //! The switch: whether notices of a creditor are being sent.
 
 use mahnwerk_feed::{Begun, Locks, NewEvent, Written};
-use mahnwerk_runtime::{context::Call, error::Result};
+use mahnwerk_runtime::{context::Call, db::Sql, error::Result};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::{
     app::App,
-    storage::delivery::{self, Switch},
+    storage::{
+        delivery::{self, Switch, Waiting},
+        notice, settings,
+    },
 };
 
 /// Name of the switch in the audit trail.
@@ -20,12 +23,10 @@ pub struct SwitchView {
     pub creditor_id: String,
     /// Whether they are.
     pub enabled: bool,
-    /// Why not.
+    /// Why not, or why e-mails wait although they are.
     pub reason: String,
-    /// Notices that wait.
-    pub waiting: i64,
-    /// Notices of which nobody knows.
-    pub uncertain: i64,
+    /// What waits.
+    pub waiting: Waiting,
     /// Grows with every change.
     pub version: i64,
 }
@@ -37,21 +38,30 @@ impl App {
         switch.enabled && switch.incarnation == self.publisher.incarnation_id()
     }
 
-    fn switch_view(&self, creditor_id: &str, switch: Switch, waits: (i64, i64)) -> SwitchView {
+    async fn switch_view(
+        &self,
+        on: &impl Sql,
+        creditor_id: &str,
+        switch: Switch,
+    ) -> Result<SwitchView> {
         let enabled = self.is_sending(&switch);
-        let restored = switch.enabled && !enabled;
-        SwitchView {
+        let settings = settings::get(on, creditor_id).await?;
+        let reason = if switch.enabled && !enabled {
+            "the database was restored"
+        } else if enabled && !self.emails {
+            "e-mails wait: the service has neither an SMTP server nor a maildir"
+        } else if enabled && settings.email_from.is_empty() {
+            "e-mails wait: the settings name no email_from"
+        } else {
+            &switch.reason
+        };
+        Ok(SwitchView {
             creditor_id: creditor_id.to_owned(),
             enabled,
-            reason: if restored {
-                "the database was restored".to_owned()
-            } else {
-                switch.reason
-            },
-            waiting: waits.0,
-            uncertain: waits.1,
+            reason: reason.to_owned(),
+            waiting: delivery::waiting(on, creditor_id).await?,
             version: switch.version,
-        }
+        })
     }
 
     /// Whether notices of a creditor are being sent.
@@ -68,8 +78,7 @@ impl App {
         let db = self.publisher.db();
         self.require_creditor(db, creditor_id).await?;
         let switch = delivery::switch(db, creditor_id).await?;
-        let waits = delivery::waiting(db, creditor_id).await?;
-        Ok(self.switch_view(creditor_id, switch, waits))
+        self.switch_view(db, creditor_id, switch).await
     }
 
     /// Stops or resumes the sending of notices of a creditor. What is on its way is not called back.
@@ -113,6 +122,9 @@ impl App {
             version: before.version + 1,
         };
         delivery::set_switch(&*once, creditor_id, &switch).await?;
+        if enabled {
+            notice::hurry(&*once, creditor_id).await?;
+        }
         once.append(vec![NewEvent {
             creditor_id: creditor_id.to_owned(),
             debtor_id: String::new(),
@@ -123,8 +135,7 @@ impl App {
             business_date: None,
             state: None,
         }])?;
-        let waits = delivery::waiting(&*once, creditor_id).await?;
-        let view = self.switch_view(creditor_id, switch, waits);
+        let view = self.switch_view(&*once, creditor_id, switch).await?;
         self.finish(once, view).await
     }
 }

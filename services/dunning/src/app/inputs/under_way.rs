@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use dunning_core::record;
+use dunning_core::{
+    input::{Channel, Contact},
+    record,
+};
 use mahnwerk_runtime::{db::Sql, error::Result};
 
 use super::Subject;
@@ -55,6 +58,12 @@ fn count_standing(subjects: &mut [Subject], standing: &[NoticeRow]) {
                     item.state.pay_by = item.state.pay_by.max(Some(today));
                 }
             }
+            let channel = row.content.channel.channel;
+            if channel != Channel::Phone {
+                let contact = Contact { on: today, channel };
+                subject.input.recent_contacts.push(contact);
+            }
         }
+        subject.input.canonicalise();
     }
 }

@@ -114,6 +114,38 @@ pub async fn update_states(on: &impl Sql, notices: &mut [NoticeRow]) -> Result<(
     Ok(())
 }
 
+/// Has notices that wait to be sent taken up later, each after so many microseconds. Nothing else changes.
+///
+/// # Errors
+/// Those of the database.
+pub async fn put_off(on: &impl Sql, creditor_id: &str, notices: &[(String, i64)]) -> Result<()> {
+    let now = now_micros(on.on().get_database_backend());
+    let rows = Rows::new()
+        .text("notice_id", notices.iter().map(|(id, _)| id.as_str()))
+        .int("wait", notices.iter().map(|(_, wait)| *wait));
+    on.execute_rows(rows, vec![creditor_id.into()], |table, n| {
+        format!(
+            "UPDATE notice SET lease = 0, next_at = {now} + r.wait FROM {table} AS r \
+             WHERE notice.creditor_id = ${n} AND notice.notice_id = r.notice_id AND notice.state = 'RELEASED'"
+        )
+    })
+    .await?;
+    Ok(())
+}
+
+/// Has everything that waits to be sent taken up now.
+///
+/// # Errors
+/// Those of the database.
+pub async fn hurry(on: &impl Sql, creditor_id: &str) -> Result<()> {
+    let now = now_micros(on.on().get_database_backend());
+    let sql = format!(
+        "UPDATE notice SET next_at = {now} WHERE creditor_id = $1 AND state = 'RELEASED' AND next_at > {now}"
+    );
+    on.execute_sql(&sql, vec![creditor_id.into()]).await?;
+    Ok(())
+}
+
 /// The notice of a row, as it was read.
 const SAME: &str = "WHERE notice.creditor_id = r.creditor_id AND notice.notice_id = r.notice_id \
                     AND notice.version = r.version";

@@ -26,6 +26,13 @@ arose_from = "2013-03-16"
 currency = "EUR"
 minor_units = 4000
 source = "law"
+[collection_costs]
+default_from = "2012-07-01"
+currency = "EUR"
+slices = [{ from = 0, bp = 1500 }, { from = 250000, bp = 1000 }, { from = 500000, bp = 500 }]
+minimum = 4100
+maximum = 677500
+source = "law"
 [tables.base]
 rows = [
     { half_year = "2024-H2", bp = 388, source = "law" },
@@ -80,7 +87,7 @@ fn every_figure_has_a_source_that_the_pack_spells_out() {
     );
     assert_eq!(faults("\"a law\"", "\" \""), ["sources.law"]);
     let all = faults("law = \"a law\"", "other = \"a law\"");
-    assert_eq!(all.len(), 9, "{all:?}");
+    assert_eq!(all.len(), 10, "{all:?}");
     let unsourced = SOUND.replace("bp = 153, source = \"law\"", "bp = 153");
     assert!(matches!(
         LawPacks::from_toml(&[SOUND, &unsourced]),
@@ -110,7 +117,10 @@ fn figures_out_of_bounds_are_named_all_at_once() {
         faults("minor_units = 4000", "minor_units = 0"),
         ["flat_fee.minor_units"]
     );
-    assert_eq!(faults("\"EUR\"", "\"eur\""), ["flat_fee.currency"]);
+    assert_eq!(
+        faults("\"EUR\"\nminor_units", "\"eur\"\nminor_units"),
+        ["flat_fee.currency"]
+    );
     assert_eq!(
         faults("table = \"base\"", "table = \"bass\""),
         ["tables.base.rows", "interest[1].table"]
@@ -124,12 +134,42 @@ fn figures_out_of_bounds_are_named_all_at_once() {
     );
     let several = SOUND
         .replace("bp = 388", "bp = -921")
-        .replace("\"EUR\"", "\"\"");
+        .replacen("\"EUR\"", "\"\"", 1);
     let error = LawPacks::from_toml(&[&several]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "law pack AT is invalid: tables.base.rows[0].bp must give every rule a rate from 0 to 10000, \
          flat_fee.currency must be three upper-case letters"
+    );
+}
+
+#[test]
+fn a_scale_of_costs_covers_every_principal_once_and_has_bounds() {
+    let slices = ["collection_costs.slices"];
+    assert_eq!(faults("from = 0, bp = 1500", "from = 1, bp = 1500"), slices);
+    assert_eq!(faults("from = 500000", "from = 250000"), slices);
+    assert_eq!(faults("from = 250000", "from = 600000"), slices);
+    assert_eq!(
+        faults(
+            "slices = [{ from = 0, bp = 1500 }, { from = 250000, bp = 1000 }, { from = 500000, bp = 500 }]",
+            "slices = []"
+        ),
+        slices
+    );
+    assert_eq!(
+        faults("bp = 1000", "bp = 10001"),
+        ["collection_costs.slices[1].bp"]
+    );
+    for minimum in ["minimum = 0", "minimum = 677501"] {
+        assert_eq!(
+            faults("minimum = 4100", minimum),
+            ["collection_costs.minimum"]
+        );
+    }
+    assert_eq!(faults("677500", "1000001"), ["collection_costs.maximum"]);
+    assert_eq!(
+        faults("currency = \"EUR\"\nslices", "currency = \"euro\"\nslices"),
+        ["collection_costs.currency"]
     );
 }
 
@@ -177,7 +217,13 @@ fn what_our_sources_do_not_confirm_is_listed() {
     assert!(of(Country::De).is_empty());
     assert_eq!(
         of(Country::Nl),
-        ["conventions", "interest[0]", "interest[1]", "flat_fee"]
+        [
+            "conventions",
+            "interest[0]",
+            "interest[1]",
+            "flat_fee",
+            "collection_costs"
+        ]
     );
     assert_eq!(of(Country::Ch), ["conventions"]);
     assert_eq!(

@@ -11,7 +11,7 @@ use segmentation_core::simulate::Simulation;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{App, not_found, place::place, schemes::event, wrong_state};
+use super::{App, not_found, place::place_anew, schemes::event, wrong_state};
 use crate::storage::{
     activation::{self as stored, ActivationRow, State},
     facts, scheme,
@@ -224,7 +224,7 @@ impl App {
         Ok(())
     }
 
-    /// Places a chunk by the active revisions, or ends the activation if there is none.
+    /// Places a chunk by the active revision, or ends the activation if there is none.
     async fn move_some(&self, from: &ActivationRow) -> Result<()> {
         let db = self.publisher.db();
         let creditor_id = from.creditor_id.as_str();
@@ -243,7 +243,7 @@ impl App {
         if !stored::advance(&tx, from, &to).await? {
             return tx.rollback().await;
         }
-        let moved = place(&mut tx, &self.schemes, creditor_id, &ids, None).await?;
+        let moved = place_anew(&mut tx, &self.schemes, creditor_id, &ids, &from.scheme_id).await?;
         if let Some(moved) = moved.get(&from.scheme_id) {
             let counted = to.clone();
             to.moved += moved;

@@ -40,11 +40,42 @@ pub async fn place(
     lifted: Option<&str>,
 ) -> Result<BTreeMap<String, i64>> {
     let chunk = Chunk::load(tx, creditor_id, debtor_ids, None).await?;
+    place_in(tx, schemes, creditor_id, chunk, (lifted, None)).await
+}
+
+/// As [`place`], for a scheme whose active revision is another: in that scheme alone, where the debtors are placed in the
+/// others already.
+///
+/// # Errors
+/// Those of the database.
+pub async fn place_anew(
+    tx: &mut WriteTx,
+    schemes: &Schemes,
+    creditor_id: &str,
+    debtor_ids: &[String],
+    scheme_id: &str,
+) -> Result<BTreeMap<String, i64>> {
+    let chunk = Chunk::load(tx, creditor_id, debtor_ids, Some(scheme_id)).await?;
+    let placed = chunk.subjects.values().all(|it| it.due_on.is_some());
+    if placed && chunk.gone.is_empty() {
+        return place_in(tx, schemes, creditor_id, chunk, (None, Some(scheme_id))).await;
+    }
+    place(tx, schemes, creditor_id, debtor_ids, None).await
+}
+
+async fn place_in(
+    tx: &mut WriteTx,
+    schemes: &Schemes,
+    creditor_id: &str,
+    chunk: Chunk,
+    (lifted, only): (Option<&str>, Option<&str>),
+) -> Result<BTreeMap<String, i64>> {
     let mut events = removed(&chunk);
     stored::remove(tx, creditor_id, &chunk.gone).await?;
     let mut placing = Placing {
         creditor_id,
         active: schemes.active(tx, creditor_id).await?,
+        only,
         last_versions: last_versions(tx, creditor_id, &chunk).await?,
         chunk: &chunk,
         lifted,
@@ -89,6 +120,8 @@ struct Placing<'a> {
     last_versions: BTreeMap<String, i64>,
     chunk: &'a Chunk,
     lifted: Option<&'a str>,
+    /// The one scheme that is looked at, if it is not all.
+    only: Option<&'a str>,
     changed: Vec<Changed>,
     /// Debtor, partition, day number.
     due: Vec<(String, i64, i64)>,
@@ -100,7 +133,9 @@ impl Placing<'_> {
         let day = subject.day;
         let part = partition(self.creditor_id, debtor_id);
         let mut due = subject.next_rate;
-        for active in &self.active {
+        let only = self.only;
+        let looked_at = |active: &&Active| only.is_none_or(|only| active.scheme_id == only);
+        for active in self.active.iter().filter(looked_at) {
             let scheme_id = active.scheme_id.as_str();
             let mut situation = self.chunk.situation(debtor_id, scheme_id, day);
             if self.lifted == Some(scheme_id) {
@@ -136,7 +171,11 @@ impl Placing<'_> {
             };
             self.changed.extend(changed(row, before, day_number(day)));
         }
-        let due = due.map_or(NEVER, day_number);
+        let mut due = due.map_or(NEVER, day_number);
+        if only.is_some() {
+            // What the others wait for counts on.
+            due = due.min(subject.due_on.unwrap_or(due));
+        }
         if subject.due_on != Some(due) {
             self.due.push((debtor_id.to_owned(), part, due));
         }

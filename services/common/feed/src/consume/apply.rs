@@ -28,7 +28,7 @@ pub(super) struct Step<'a> {
     /// Cursors to move and where to; none for a page of a snapshot.
     pub cursors: Option<(&'a [Cursor], i64)>,
     /// What the upstream states to contain up to where the cursors move.
-    pub stated: Option<&'a Stated>,
+    pub stated: &'a Stated,
     /// Generations by partition.
     pub generations: BTreeMap<i64, i64>,
     /// The incarnation the changes belong to.
@@ -38,27 +38,26 @@ pub(super) struct Step<'a> {
 }
 
 impl Consumer {
-    /// Applies changes that are complete up to `until`, in as many transactions as needed. With `stated` the last of them
-    /// moves every cursor to there and stores what was stated. False means that somebody else moved a cursor.
+    /// Applies changes that are complete up to `until`, in as many transactions as needed. The last of them stores what was
+    /// stated about the partitions that it concerns; if it is to be `whole`, about all, and moves every cursor to there.
+    /// False means that somebody else moved a cursor.
     pub(super) async fn apply_all(
         &self,
         cursors: &mut BTreeMap<i64, Cursor>,
         changes: Vec<Change>,
         until: i64,
-        mut stated: Option<&mut Stated>,
+        stated: &mut Stated,
+        whole: bool,
     ) -> Result<bool> {
         let mut rest = changes.as_slice();
         while !rest.is_empty() {
             let (batch, after) = rest.split_at(batch_length(rest));
             let to = after.first().map_or(until, |change| change.tx);
             rest = after;
-            let stated = stated.as_deref().filter(|_| after.is_empty());
-            if !self.apply_batch(cursors, batch, to, stated).await? {
+            let stated = after.is_empty().then_some(&mut *stated);
+            if !self.apply_batch(cursors, batch, to, stated, whole).await? {
                 return Ok(false);
             }
-        }
-        if let Some(stated) = &mut stated {
-            stated.clear();
         }
         Ok(true)
     }
@@ -68,7 +67,8 @@ impl Consumer {
         cursors: &mut BTreeMap<i64, Cursor>,
         batch: &[Change],
         to: i64,
-        stated: Option<&Stated>,
+        mut stated: Option<&mut Stated>,
+        whole: bool,
     ) -> Result<bool> {
         // A stream begins at the cursor that is furthest behind; the others have some of it already.
         let new: Vec<_> = batch
@@ -81,7 +81,7 @@ impl Consumer {
             })
             .cloned()
             .collect();
-        let everywhere = stated.is_some() || new.iter().any(|change| change.partition < 0);
+        let everywhere = whole && stated.is_some() || new.iter().any(|change| change.partition < 0);
         let concerned: BTreeSet<_> = new
             .iter()
             .map(|change| i64::from(change.partition))
@@ -91,7 +91,12 @@ impl Consumer {
             .filter(|cursor| cursor.tx < to && (everywhere || concerned.contains(&cursor.part)))
             .cloned()
             .collect();
-        if touched.is_empty() && stated.is_none_or(Stated::is_empty) {
+        let now = match &stated {
+            Some(stated) if everywhere => (*stated).clone(),
+            Some(stated) => stated.about(|part| concerned.contains(&part)),
+            None => Stated::default(),
+        };
+        if touched.is_empty() && now.is_empty() {
             return Ok(true);
         }
         let incarnation = touched
@@ -100,7 +105,7 @@ impl Consumer {
             .unwrap_or_default();
         let step = Step {
             cursors: Some((&touched, to)),
-            stated,
+            stated: &now,
             generations: cursors
                 .values()
                 .map(|cursor| (cursor.part, cursor.generation))
@@ -115,6 +120,9 @@ impl Consumer {
             if let Some(stored) = cursors.get_mut(&cursor.part) {
                 stored.tx = to;
             }
+        }
+        if let Some(stated) = &mut stated {
+            stated.forget(&now);
         }
         self.progressed();
         Ok(true)
@@ -176,9 +184,7 @@ impl Consumer {
             .partition(|change| parked.key(change).is_some());
         self.enqueue(&tx, &queued, &parked).await?;
         self.project(&mut tx, step, &applied).await?;
-        if let Some(stated) = step.stated {
-            self.store_stated(&tx, stated).await?;
-        }
+        self.store_stated(&tx, step.stated).await?;
         tx.commit().await?;
         Ok(true)
     }

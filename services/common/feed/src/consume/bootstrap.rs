@@ -154,7 +154,7 @@ impl Consumer {
         }
         let step = Step {
             cursors: None,
-            stated: None,
+            stated: &Stated::default(),
             generations: parts.iter().map(|part| (*part, generation)).collect(),
             incarnation: "",
             consequences: false,
@@ -249,7 +249,9 @@ impl Consumer {
                 at = position.tx;
                 let changes = std::mem::take(&mut received);
                 let nothing = &mut Stated::default();
-                let moved = self.apply_all(&mut cursors, changes, at, None).await?
+                let moved = self
+                    .apply_all(&mut cursors, changes, at, nothing, false)
+                    .await?
                     && self.move_all(&mut cursors, at, nothing).await?;
                 if !moved {
                     return Err(Error::Contention(None));

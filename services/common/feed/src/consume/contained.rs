@@ -16,7 +16,7 @@ use super::Consumer;
 use crate::{Position, WriteTx};
 
 /// Statements received and not stored yet, by partition and origin.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Stated(BTreeMap<(i64, String), Position>);
 
 impl Stated {
@@ -34,6 +34,17 @@ impl Stated {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Those about some partitions.
+    pub fn about(&self, is_meant: impl Fn(i64) -> bool) -> Self {
+        let meant = self.0.iter().filter(|((part, _), _)| is_meant(*part));
+        Self(meant.map(|(key, at)| (key.clone(), at.clone())).collect())
+    }
+
+    /// These are stored.
+    pub fn forget(&mut self, stored: &Self) {
+        self.0.retain(|key, _| !stored.0.contains_key(key));
     }
 
     pub fn clear(&mut self) {

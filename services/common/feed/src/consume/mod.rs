@@ -392,8 +392,7 @@ impl Consumer {
                         // Where changes come without a pause, nothing else would ever move the other cursors.
                         let is_due = Instant::now() >= bookmark_due;
                         let last = changes.last().and_then(recorded_at);
-                        let stated = is_due.then_some(&mut stated);
-                        if !self.apply_all(&mut cursors, changes, until, stated).await? {
+                        if !self.apply_all(&mut cursors, changes, until, &mut stated, is_due).await? {
                             return Ok(Ended::CursorMoved);
                         }
                         if is_due {

@@ -11,7 +11,9 @@ use mahnwerk_runtime::{
 };
 use prost::Message;
 
-use super::{Consumer, apply::Step, apply::cause, apply::locks, bootstrap::SNAPSHOT_SWEEP};
+use super::{
+    Consumer, apply::Step, apply::cause, apply::locks, bootstrap::SNAPSHOT_SWEEP, contained::Stated,
+};
 use crate::{Change, Locks, WriteTx, key::partition};
 
 /// Creditor and debtor; an empty debtor means the creditor.
@@ -407,7 +409,7 @@ impl Consumer {
             .unwrap_or_default();
         let step = Step {
             cursors: Some((&everywhere, 0)),
-            stated: None,
+            stated: &Stated::default(),
             generations: cursors
                 .iter()
                 .map(|cursor| (cursor.part, cursor.generation))

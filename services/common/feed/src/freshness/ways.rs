@@ -42,13 +42,12 @@ impl Ways {
         }
     }
 
-    /// The ways from a feed to all partitions, as they were after this call began.
-    pub async fn from(&self, origin: &str) -> Result<Arc<[Way]>> {
-        let asked = Instant::now();
+    /// The ways from a feed to all partitions, as they were at a time or later.
+    pub async fn from(&self, origin: &str, at: Instant) -> Result<Arc<[Way]>> {
         // Who reads holds the lock; those who queued meanwhile share what the first of them reads next.
         let mut known = self.known.lock().await;
         if let Some(known) = known.get(origin)
-            && known.begun >= asked
+            && known.begun >= at
         {
             return Ok(known.ways.clone());
         }

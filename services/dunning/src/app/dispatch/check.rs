@@ -72,10 +72,6 @@ impl Checking<'_> {
             self.put_off.push((row.notice_id.clone(), WAIT));
             return Ok(None);
         };
-        if row.content.channel.channel == Channel::Email && !self.has_way_out() {
-            self.put_off.push((row.notice_id.clone(), NO_WAY_OUT));
-            return Ok(None);
-        }
         let input = current_input(row, &subject.input);
         if self.rules.rules(&input).is_err() {
             // A newer program stored a procedure that this one cannot read.
@@ -83,6 +79,14 @@ impl Checking<'_> {
             return Ok(None);
         }
         let (findings, left) = self.what_is_left(row, &input)?;
+        if let Left::Notice(content, false) = &left
+            && **content == row.content
+            && content.channel.channel == Channel::Email
+            && !self.has_way_out()
+        {
+            self.put_off.push((row.notice_id.clone(), NO_WAY_OUT));
+            return Ok(None);
+        }
         if !matches!(left, Left::Notice(..)) {
             self.effects.take_back(row, &self.states);
         }

@@ -1,0 +1,137 @@
+{{- define "common.deployment" -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ include "common.fullname" . }}
+  labels:
+    {{- include "common.labels" (dict "root" . "component" "server") | nindent 4 }}
+spec:
+  {{- if not .Values.autoscaling.enabled }}
+  replicas: {{ int .Values.replicas }}
+  {{- end }}
+  revisionHistoryLimit: 3
+  minReadySeconds: 5
+  strategy:
+    rollingUpdate:
+      maxSurge: 1
+      maxUnavailable: 0
+  selector:
+    matchLabels:
+      {{- include "common.selector" (dict "root" . "component" "server") | nindent 6 }}
+  template:
+    metadata:
+      labels:
+        {{- include "common.podLabels" (dict "root" . "component" "server") | nindent 8 }}
+        {{- with .Values.podLabels }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      annotations:
+        checksum/settings: {{ include "common.settings" . | sha256sum }}
+        {{- with .Values.podAnnotations }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+    spec:
+      serviceAccountName: {{ include "common.serviceAccount" . }}
+      {{- include "common.podSecurity" . | nindent 6 }}
+      terminationGracePeriodSeconds: {{ include "common.gracePeriod" . }}
+      {{- with .Values.priorityClassName }}
+      priorityClassName: {{ . }}
+      {{- end }}
+      {{- include "common.spread" . | nindent 6 }}
+      {{- if eq .Values.migrations.mode "initContainer" }}
+      initContainers:
+        - {{ include "common.migrationContainer" . | nindent 10 | trim }}
+      {{- end }}
+      containers:
+        - {{ include "common.serverContainer" . | nindent 10 | trim }}
+      volumes:
+        - name: settings
+          configMap:
+            name: {{ include "common.fullname" . }}
+        {{- with .Values.extraVolumes }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      {{- with .Values.nodeSelector }}
+      nodeSelector:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with .Values.tolerations }}
+      tolerations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with .Values.affinity }}
+      affinity:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+{{- end -}}
+
+{{- define "common.serverContainer" -}}
+name: {{ .Chart.Name }}
+image: {{ include "common.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+command: [{{ include "common.program" . }}]
+args: [--config, /etc/mahnwerk/settings.toml, serve]
+{{ include "common.containerSecurity" . }}
+env:
+  {{- include "common.databaseUrl" (dict "root" . "url" .Values.database) | nindent 2 }}
+  {{- with include "common.smtp" . | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- include "common.telemetry" . | trim | nindent 2 }}
+  {{- with .Values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+ports:
+  - name: api
+    containerPort: {{ .Service.apiPort }}
+  - name: ops
+    containerPort: {{ .Service.opsPort }}
+# All on the ops listener: the process lives, or the service can serve. A database that is away must not restart pods,
+# so liveness does not ask for it.
+startupProbe:
+  httpGet:
+    path: /healthz
+    port: {{ .Service.opsPort }}
+  periodSeconds: 1
+  failureThreshold: 60
+livenessProbe:
+  httpGet:
+    path: /healthz
+    port: {{ .Service.opsPort }}
+  periodSeconds: 10
+  timeoutSeconds: 5
+readinessProbe:
+  httpGet:
+    path: /readyz
+    port: {{ .Service.opsPort }}
+  periodSeconds: 2
+  timeoutSeconds: 2
+  failureThreshold: 2
+lifecycle:
+  preStop:
+    sleep:
+      seconds: {{ int .Values.preStopSeconds }}
+resources:
+  {{- toYaml .Values.resources | nindent 2 }}
+volumeMounts:
+  - name: settings
+    mountPath: /etc/mahnwerk
+    readOnly: true
+  {{- with .Values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{/* Over zones and nodes, each revision by itself. */}}
+{{- define "common.spread" -}}
+topologySpreadConstraints:
+  {{- range $key, $when := dict "kubernetes.io/hostname" .Values.topologySpread.nodes "topology.kubernetes.io/zone" .Values.topologySpread.zones }}
+  - topologyKey: {{ $key }}
+    maxSkew: 1
+    whenUnsatisfiable: {{ $when }}
+    matchLabelKeys: [pod-template-hash]
+    labelSelector:
+      matchLabels:
+        {{- include "common.selector" (dict "root" $ "component" "server") | nindent 8 }}
+  {{- end }}
+{{- end -}}

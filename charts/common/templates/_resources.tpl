@@ -1,0 +1,104 @@
+{{- define "common.configMap" -}}
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ include "common.fullname" . }}
+  labels:
+    {{- include "common.labels" (dict "root" . "component" "server") | nindent 4 }}
+data:
+  settings.toml: |
+    {{- include "common.settings" . | nindent 4 }}
+{{- end -}}
+
+{{- define "common.serviceAccountResource" -}}
+{{- if .Values.serviceAccount.create -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ include "common.serviceAccount" . }}
+  labels:
+    {{- include "common.labels" (dict "root" . "component" "server") | nindent 4 }}
+  {{- with .Values.serviceAccount.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+automountServiceAccountToken: false
+{{- end -}}
+{{- end -}}
+
+{{- define "common.podMonitor" -}}
+{{- with .Values.podMonitor -}}
+{{- if .enabled -}}
+apiVersion: monitoring.coreos.com/v1
+kind: PodMonitor
+metadata:
+  name: {{ include "common.fullname" $ }}
+  labels:
+    {{- include "common.labels" (dict "root" $ "component" "server") | nindent 4 }}
+    {{- with .labels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  # Rules and dashboards find the service by the job: mahnwerk-registry and so on.
+  jobLabel: app.kubernetes.io/name
+  selector:
+    matchLabels:
+      {{- include "common.selector" (dict "root" $ "component" "server") | nindent 6 }}
+  podMetricsEndpoints:
+    - port: ops
+      path: /metrics
+      interval: {{ .interval }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Does the service answer a call through its Service? With the client that is in the service's own image. */}}
+{{- define "common.test" -}}
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {{ include "common.fullname" . }}-test
+  labels:
+    {{- include "common.labels" (dict "root" . "component" "test") | nindent 4 }}
+  annotations:
+    helm.sh/hook: test
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+spec:
+  restartPolicy: Never
+  {{- include "common.podSecurity" . | nindent 2 }}
+  containers:
+    - name: feed-status
+      image: {{ include "common.image" . }}
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      command: [mahnwerk]
+      args:
+        - feed
+        - status
+        - --service={{ .Chart.Name }}
+        - --{{ .Chart.Name }}=http://{{ include "common.fullname" . }}:{{ .Service.apiPort }}
+      {{- include "common.containerSecurity" . | nindent 6 }}
+      resources:
+        {{- toYaml .Values.migrations.resources | nindent 8 }}
+{{- end -}}
+
+{{/* Everything a service consists of. */}}
+{{- define "common.resources" -}}
+{{- $documents := list
+      (include "common.serviceAccountResource" .)
+      (include "common.configMap" .)
+      (include "common.service" (dict "root" . "headless" false))
+      (include "common.service" (dict "root" . "headless" true))
+      (include "common.deployment" .)
+      (include "common.disruptionBudget" .)
+      (include "common.autoscaler" .)
+      (include "common.migrationNetworkPolicy" .)
+      (include "common.migrationJob" .)
+      (include "common.networkPolicy" .)
+      (include "common.podMonitor" .)
+      (include "common.testNetworkPolicy" .)
+      (include "common.test" .) -}}
+{{- range $document := compact $documents }}
+---
+{{ $document }}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,105 @@
+{{/*
+A table of settings as TOML: plain values first, because whatever follows a table's name belongs to it. Numbers are
+written as integers (there are no others among the settings; Helm reads them as floats). Empty text means: not set.
+*/}}
+{{- define "common.toml" -}}
+{{- $root := .root -}}
+{{- range $key, $value := .table -}}
+{{- if kindIs "map" $value -}}
+{{- else if kindIs "string" $value -}}
+{{- with tpl $value $root }}
+{{ $key }} = {{ toJson . }}
+{{- end -}}
+{{- else if kindIs "float64" $value }}
+{{ $key }} = {{ int64 $value }}
+{{- else if not (kindIs "invalid" $value) }}
+{{ $key }} = {{ toJson $value }}
+{{- end -}}
+{{- end -}}
+{{- $path := .path -}}
+{{- range $key, $value := .table -}}
+{{- if kindIs "map" $value -}}
+{{- $name := $path | empty | ternary $key (printf "%s.%s" $path $key) }}
+
+[{{ $name }}]
+{{- include "common.toml" (dict "root" $root "table" $value "path" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The settings file. The listeners and what the template checks are not open to values twice. */}}
+{{- define "common.settings" -}}
+{{- $settings := deepCopy .Values.settings -}}
+{{- $listen := dict
+      "api" (dict "listen" (printf "%s:%d" .Values.listenAddress .Service.apiPort))
+      "ops" (dict "listen" (printf "%s:%d" .Values.listenAddress .Service.opsPort)) -}}
+{{- $settings = mergeOverwrite $settings $listen -}}
+{{- with $settings.dispatch -}}
+{{- $_ := unset . "smtp" -}}
+{{- end -}}
+{{- include "common.toml" (dict "root" . "table" $settings "path" "") | trim }}
+{{- end -}}
+
+{{/* Environment from an existing Secret. */}}
+{{- define "common.databaseUrl" -}}
+- name: {{ include "common.variable" (dict "root" .root "key" "database.url") }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ .url.existingSecret }}
+      key: {{ .url.urlKey }}
+{{- end -}}
+
+{{/*
+The mail server. It goes to the environment as a whole, because its password comes from a Secret and the services take
+this section from one source only.
+*/}}
+{{- define "common.smtp" -}}
+{{- $root := . -}}
+{{- $smtp := (.Values.settings.dispatch).smtp | default dict -}}
+{{- if $smtp.host -}}
+{{- range $key, $value := omit $smtp "existingSecret" "userKey" "passwordKey" }}
+{{- if not (or (kindIs "invalid" $value) (eq (toString $value) "")) }}
+- name: {{ include "common.variable" (dict "root" $root "key" (printf "dispatch.smtp.%s" $key)) }}
+  value: {{ $value | toString | quote }}
+{{- end }}
+{{- end }}
+{{- if $smtp.existingSecret }}
+{{- range $key, $secretKey := dict "user" $smtp.userKey "password" $smtp.passwordKey }}
+- name: {{ include "common.variable" (dict "root" $root "key" (printf "dispatch.smtp.%s" $key)) }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $smtp.existingSecret }}
+      key: {{ $secretKey }}
+{{- end }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- define "common.tracesEndpoint" -}}
+{{- .Values.telemetry.tracesEndpoint | default ((.Values.global).telemetry).tracesEndpoint | default "" -}}
+{{- end -}}
+
+{{- define "common.metricsEndpoint" -}}
+{{- .Values.telemetry.metricsEndpoint | default ((.Values.global).telemetry).metricsEndpoint | default "" -}}
+{{- end -}}
+
+{{/* Traces and metrics by OTLP; without an endpoint nothing is sent. */}}
+{{- define "common.telemetry" -}}
+{{- range $name, $field := dict "POD_NAME" "metadata.name" "POD_NAMESPACE" "metadata.namespace" "NODE_NAME" "spec.nodeName" }}
+- name: {{ $name }}
+  valueFrom:
+    fieldRef:
+      fieldPath: {{ $field }}
+{{- end }}
+# After the variables that it refers to.
+- name: OTEL_RESOURCE_ATTRIBUTES
+  value: service.namespace=mahnwerk,service.instance.id=$(POD_NAME),k8s.pod.name=$(POD_NAME),k8s.namespace.name=$(POD_NAMESPACE),k8s.node.name=$(NODE_NAME)
+{{- with include "common.tracesEndpoint" . }}
+- name: OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
+{{- with include "common.metricsEndpoint" . }}
+- name: OTEL_EXPORTER_OTLP_METRICS_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,199 @@
+"""Rules, dashboards and runbooks, against the metrics that the services export."""
+
+import json
+import os
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from conftest import ROOT, of_kind, render
+
+RULES = sorted((ROOT / "charts" / "mahnwerk" / "files" / "rules").glob("*.yaml"))
+DASHBOARDS = sorted((ROOT / "charts" / "mahnwerk" / "files" / "dashboards").glob("*.json"))
+RUNBOOKS = ROOT / "k8s" / "runbooks"
+# Of Prometheus itself.
+BUILT_IN = {"up", "ALERTS"}
+WORDS = {
+    "sum", "max", "min", "avg", "count", "by", "on", "rate", "increase", "or", "and", "unless", "offset", "bool",
+    "histogram_quantile", "avg_over_time", "label_values",
+}  # fmt: skip
+
+
+def exported():
+    """What the sources say, in the form that the Prometheus exporter gives it."""
+    constants = {}
+    names = ROOT / "services" / "common" / "runtime" / "src" / "telemetry" / "names.rs"
+    for name, value in re.findall(r'pub const (\w+): &str = "([^"]+)"', names.read_text()):
+        constants[f"names::{name}"] = value
+    made = re.compile(
+        r"\.(?:u64|i64|f64)_(?P<kind>(?:observable_)?(?:counter|gauge|up_down_counter)|histogram)"
+        r'\(\s*(?P<name>"[^"]+"|names::\w+)\s*,?\s*\)(?P<rest>.*?)\.build\(\)',
+        re.DOTALL,
+    )
+    metrics = set()
+    for path in (ROOT / "services").rglob("*.rs"):
+        for found in made.finditer(path.read_text()):
+            name = found["name"].strip('"')
+            name = constants.get(name, name).replace(".", "_")
+            if '.with_unit("s")' in found["rest"]:
+                name += "_seconds"
+            if found["kind"] == "histogram":
+                metrics |= {f"{name}_{part}" for part in ("bucket", "count", "sum")}
+            elif found["kind"].endswith("counter") and "up_down" not in found["kind"]:
+                metrics.add(f"{name}_total")
+            else:
+                metrics.add(name)
+    return metrics
+
+
+def rules():
+    for path in RULES:
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            yield from group["rules"]
+
+
+def recorded():
+    return {rule["record"] for rule in rules() if "record" in rule}
+
+
+def alerts():
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def dashboard_expressions():
+    for path in DASHBOARDS:
+        dashboard = json.loads(path.read_text())
+        for panel in dashboard["panels"]:
+            for target in panel.get("targets", []):
+                yield path.name, target["expr"]
+        for variable in dashboard["templating"]["list"]:
+            if found := re.fullmatch(r"label_values\((.+), \w+\)", variable["query"]):
+                yield path.name, found[1]
+
+
+def metrics_in(expression):
+    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]|\b(?:by|on) \([^)]*\)|(?<![\w:])\d+[a-z]*\b", " ", expression)
+    return set(re.findall(r"[a-zA-Z_:][a-zA-Z0-9_:]*", bare)) - WORDS
+
+
+def test_the_sources_are_read_as_they_are_meant():
+    assert exported() >= {
+        "rpc_server_duration_seconds_bucket",
+        "rpc_server_active_requests",
+        "mahnwerk_ready",
+        "feed_consumer_lag_seconds",
+        "feed_consumer_batch",
+        "feed_consumer_drift_total",
+        "feed_writer_oldest_seconds",
+    }
+
+
+def test_every_metric_that_is_looked_at_is_exported_or_recorded():
+    known = exported() | recorded() | BUILT_IN
+    looked_at = {("rules", rule["expr"]) for rule in rules()} | set(dashboard_expressions())
+    for where, expression in looked_at:
+        assert metrics_in(expression) <= known, (where, expression)
+
+
+def test_every_recorded_metric_is_looked_at():
+    used = set()
+    for expression in [rule["expr"] for rule in rules()] + [each for _, each in dashboard_expressions()]:
+        used |= metrics_in(expression)
+    assert recorded() <= used, recorded() - used
+
+
+def test_streams_are_those_of_the_protos_and_methods_exist():
+    methods, streams = set(), set()
+    for path in (ROOT / "proto").rglob("*.proto"):
+        for name, signature in re.findall(r"^\s*rpc (\w+)(\(.*)$", path.read_text(), re.MULTILINE):
+            methods.add(name)
+            if "(stream " in signature:
+                streams.add(name)
+    text = "".join(path.read_text() for path in [*RULES, *DASHBOARDS])
+
+    def names(pattern):
+        return {name for group in re.findall(pattern, text) for name in group.split("|")}
+
+    assert names(r"rpc_method!~\\*\"\.\+/\(([^)]*)\)") == streams
+    named = names(r"rpc_method=~\\*\"\.\+/\(?([\w|]+)\)?\\*\"")
+    assert named and named <= methods, named - methods
+
+
+def test_expressions_of_dashboards_are_promql(tmp_path):
+    expressions = sorted({expression for _, expression in dashboard_expressions()})
+    filled = [re.sub(r"\$__(rate_)?interval", "5m", each) for each in expressions]
+    group = {"name": "dashboards", "rules": [{"record": f"x:{at}", "expr": each} for at, each in enumerate(filled)]}
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump({"groups": [group]}))
+    promtool = os.environ["MAHNWERK_PROMTOOL"]
+    answer = subprocess.run([promtool, "check", "rules", str(file)], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert():
+    links = {alert["annotations"]["runbook_url"] for alert in alerts()}
+    assert links == {f"k8s/runbooks/{path.name}" for path in RUNBOOKS.glob("*.md")}
+    for alert in alerts():
+        assert alert["labels"]["severity"] in ("page", "ticket")
+        assert alert["annotations"]["summary"]
+        text = (ROOT / alert["annotations"]["runbook_url"]).read_text()
+        assert alert["alert"] in text.splitlines()[0]
+
+
+def test_runbooks_use_commands_that_exist():
+    sources = "".join(path.read_text() for path in (ROOT / "services" / "mahnwerk" / "src" / "cli").rglob("*.rs"))
+    sources += (ROOT / "services" / "mahnwerk" / "src" / "cli.rs").read_text()
+    for path in RUNBOOKS.glob("*.md"):
+        for command in re.findall(r"\bmahnwerk ((?:[a-z]+ ?)+)", " ".join(re.findall(r"`([^`]+)`", path.read_text()))):
+            for word in command.split()[:2]:
+                assert re.search(rf"\b{word.capitalize()}\b", sources), (path.name, word)
+
+
+@pytest.fixture(scope="module")
+def dashboards():
+    """As they are installed: the one of the services once for each."""
+    found = [
+        json.loads(text)
+        for each in of_kind(render("mahnwerk", "monitoring"), "ConfigMap")
+        for text in each["data"].values()
+    ]
+    assert len(found) == 7
+    return found
+
+
+def test_dashboards_are_told_apart(dashboards):
+    assert len({each["uid"] for each in dashboards}) == len({each["title"] for each in dashboards}) == 7
+    assert not any("SERVICE" in json.dumps(each) for each in dashboards)
+
+
+def test_panels_have_a_place_of_their_own(dashboards):
+    for dashboard in dashboards:
+        taken = set()
+        for panel in dashboard["panels"]:
+            place = panel["gridPos"]
+            assert place["x"] + place["w"] <= 24
+            cells = {
+                (x, y)
+                for x in range(place["x"], place["x"] + place["w"])
+                for y in range(place["y"], place["y"] + place["h"])
+            }
+            assert not cells & taken, (dashboard["title"], panel["title"])
+            taken |= cells
+        assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+
+
+def installed_rules(case):
+    for document in of_kind(render("mahnwerk", case), "PrometheusRule"):
+        for group in document["spec"]["groups"]:
+            yield from group["rules"]
+
+
+def test_installed_rules_are_the_files_with_links_to_where_runbooks_are():
+    assert list(installed_rules("production")) == list(rules())
+    linked = list(installed_rules("monitoring"))
+    assert len(linked) == len(list(rules()))
+    for rule in linked:
+        if "alert" in rule:
+            assert rule["annotations"]["runbook_url"].startswith("https://wiki.example.com/runbooks/")

@@ -1,0 +1,142 @@
+"""Who reaches whom."""
+
+import tomllib
+
+from conftest import SERVICES, of_kind, render, the
+
+UPSTREAMS = {
+    "registry": set(),
+    "scoring": {"registry"},
+    "segmentation": {"registry", "scoring"},
+    "dunning": {"registry", "scoring", "segmentation"},
+}
+
+
+def policies(documents):
+    return {each["metadata"]["name"]: each["spec"] for each in of_kind(documents, "NetworkPolicy")}
+
+
+def name_of(peer):
+    return peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"].removeprefix("mahnwerk-")
+
+
+def test_services_and_policies_lead_to_ports_that_containers_have(case):
+    documents = render(*case)
+    for service in of_kind(documents, "Service"):
+        name = service["metadata"]["name"].removesuffix("-headless")
+        [deployment] = [each for each in of_kind(documents, "Deployment") if each["metadata"]["name"] == name]
+        ports = {
+            port["name"]: port["containerPort"]
+            for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
+        }
+        for port in service["spec"]["ports"]:
+            assert port["port"] == ports[port["targetPort"]]
+            assert port["appProtocol"] == "kubernetes.io/h2c"
+        if policy := policies(documents).get(name):
+            allowed = {port["port"] for rule in policy["ingress"] for port in rule["ports"]}
+            assert allowed <= set(ports.values())
+            assert policy["podSelector"] == deployment["spec"]["selector"]
+
+
+def test_each_service_has_an_address_and_its_replicas_have_theirs(case):
+    documents = of_kind(render(*case), "Service")
+    headless = {each["metadata"]["name"] for each in documents if each["spec"].get("clusterIP") == "None"}
+    single = {each["metadata"]["name"] for each in documents} - headless
+    assert headless == {f"{name}-headless" for name in single}
+
+
+def test_nobody_comes_in_without_being_named(case):
+    for policy in policies(render(*case)).values():
+        assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+        for rule in policy.get("ingress", []):
+            assert rule["from"] and all(rule["from"]), rule
+            assert rule["ports"], rule
+
+
+def test_a_service_lets_its_consumers_in_and_reaches_its_upstreams():
+    documents = render("mahnwerk")
+    for service, upstreams in UPSTREAMS.items():
+        policy = policies(documents)[f"mahnwerk-{service}"]
+        consumers = {other for other in SERVICES if service in UPSTREAMS[other]}
+        [api, ops] = policy["ingress"]
+        assert api["ports"] == [{"port": SERVICES[service]}]
+        # The service's own name is that of its test.
+        assert {name_of(peer) for peer in api["from"]} == consumers | {service}
+        assert ops["ports"] == [{"port": SERVICES[service] + 2000}]
+        reached = {
+            name_of(rule["to"][0]): rule["ports"]
+            for rule in policy["egress"]
+            if "app.kubernetes.io/name" in str(rule.get("to"))
+        }
+        assert reached == {other: [{"port": SERVICES[other]}] for other in upstreams}
+
+
+def test_peers_of_several_files_add_up_and_can_be_taken_away():
+    policy = policies(render("registry", "everything"))["ledger"]
+    [api] = policy["ingress"]
+    assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}} in api["from"]
+    named = {name_of(peer) for peer in api["from"] if "podSelector" in peer}
+    assert named == {"registry", "scoring", "segmentation"}
+    database = {"ports": [{"port": 5432}], "to": [{"podSelector": {"matchLabels": {"cnpg.io/cluster": "registry-db"}}}]}
+    assert database in policy["egress"]
+
+
+def ports_out(documents, name):
+    return {port["port"] for rule in policies(documents)[name]["egress"] for port in rule["ports"]}
+
+
+def test_only_what_is_configured_to_be_called_has_a_way_out():
+    bare = {53, 5432, *(port for service, port in SERVICES.items() if service != "dunning")}
+    assert ports_out(render("dunning"), "mahnwerk-dunning") == bare
+    assert ports_out(render("dunning", "mail"), "mahnwerk-dunning") == bare | {465}
+    told = render("dunning", "minimal", 'telemetry.tracesEndpoint="http://collector:14317"')
+    assert ports_out(told, "mahnwerk-dunning") == bare | {14317}
+    policy = policies(render("registry", "everything"))["ledger"]
+    [otlp] = [rule for rule in policy["egress"] if {"port": 4317} in rule["ports"]]
+    assert otlp["to"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "observability"}}}]
+
+
+def test_the_migration_reaches_its_database_and_nothing_else():
+    policy = policies(render("dunning"))["mahnwerk-dunning-migrate"]
+    assert "ingress" not in policy
+    assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == {53, 5432}
+
+
+def test_helm_test_reaches_its_service_and_nothing_else():
+    documents = render("dunning")
+    policy = policies(documents)["mahnwerk-dunning-test"]
+    assert "ingress" not in policy
+    assert ports_out(documents, "mahnwerk-dunning-test") == {53, 7104}
+    assert policy["egress"][-1]["to"] == [{"podSelector": the(documents, "Deployment")["spec"]["selector"]}]
+
+
+def test_the_monitor_scrapes_the_port_that_the_policy_opens():
+    documents = render("mahnwerk", "production")
+    monitors = of_kind(documents, "PodMonitor")
+    assert len(monitors) == len(SERVICES)
+    for monitor in monitors:
+        deployment = next(
+            each for each in of_kind(documents, "Deployment") if each["spec"]["selector"] == monitor["spec"]["selector"]
+        )
+        names = {port["name"] for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]}
+        [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+        assert endpoint["port"] == "ops" and "ops" in names
+        assert monitor["spec"]["jobLabel"] == "app.kubernetes.io/name"
+
+
+def test_services_find_each_other_by_the_names_of_the_release():
+    documents = render("mahnwerk")
+    names = {each["metadata"]["name"] for each in of_kind(documents, "Service")}
+    for each in of_kind(documents, "ConfigMap"):
+        settings = tomllib.loads(each["data"]["settings.toml"])
+        urls = {value for key, value in settings.items() if key.endswith("_url")}
+        assert len(urls) == len(UPSTREAMS[each["metadata"]["name"].removeprefix("mahnwerk-")])
+        for url in urls:
+            host, port = url.removeprefix("http://").split(":")
+            assert host in names and int(port) == SERVICES[host.removeprefix("mahnwerk-")]
+
+
+def test_a_release_of_one_service_is_told_where_the_others_are():
+    text = the(render("segmentation", "alone"), "ConfigMap")["data"]["settings.toml"]
+    assert 'registry_url = "http://ledger.receivables.svc:7101"' in text
+    assert "compare_every_s = 0" in text

@@ -34,7 +34,8 @@ use crate::{
 /// How long a notice waits that cannot be looked at now, in microseconds.
 const WAIT: i64 = 60_000_000;
 
-/// How long an e-mail waits that has no way out, in microseconds. Whoever opens one, or switches sending on, ends the wait.
+/// How long an e-mail waits that has no way out, in microseconds. Whoever sets the sender, or switches sending on, ends
+/// the wait.
 const NO_WAY_OUT: i64 = 600_000_000;
 
 /// What checks have in common.

@@ -42,7 +42,11 @@ pub mod dunning {
     }
 }
 
+mod code;
 pub mod policy;
+pub mod timeout;
+
+pub use code::code_text;
 
 /// The encoded `FileDescriptorSet` of all files, imports and options included.
 pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("descriptor");

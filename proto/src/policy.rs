@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use prost_reflect::{DescriptorPool, MethodDescriptor, Value};
+use prost_reflect::Value;
+pub use prost_reflect::{DescriptorPool, Kind, MessageDescriptor, MethodDescriptor};
 
 use crate::common::v1::Idempotency;
 
@@ -13,6 +14,8 @@ pub struct Policy {
     pub scope: String,
     /// How a repeated call behaves.
     pub idempotency: Idempotency,
+    /// Callers that may see some creditors only may call it although it names none.
+    pub without_creditor: bool,
 }
 
 /// A method and its policy; `None` means that it declares none and must be denied.
@@ -69,8 +72,12 @@ fn read_policy(
         Value::EnumNumber(number) => Idempotency::try_from(number).ok()?,
         _ => return None,
     };
-    (!scope.is_empty() && idempotency != Idempotency::Unspecified)
-        .then_some(Policy { scope, idempotency })
+    let without_creditor = message.get_field_by_name("without_creditor")?.as_bool()?;
+    (!scope.is_empty() && idempotency != Idempotency::Unspecified).then_some(Policy {
+        scope,
+        idempotency,
+        without_creditor,
+    })
 }
 
 /// The descriptors of all files.

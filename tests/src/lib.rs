@@ -2,6 +2,7 @@
 //!
 //! Everything here panics where a test would fail: it is test code that several test programs share.
 
+pub mod authority;
 pub mod bench;
 pub mod clients;
 pub mod fleet;

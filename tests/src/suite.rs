@@ -178,13 +178,18 @@ impl Suite {
 
 /// Lets the services of this process say on standard error what went wrong.
 fn show_warnings() {
-    let settings = LogSettings {
+    // Several suites may be started in one process; the first one has done it for all.
+    if let Ok(telemetry) = telemetry::init("test", &quiet()) {
+        std::mem::forget(telemetry);
+    }
+}
+
+/// A log that says what went wrong and nothing else.
+#[must_use]
+pub fn quiet() -> LogSettings {
+    LogSettings {
         filter: "warn".to_owned(),
         format: LogFormat::Text,
-    };
-    // Several suites may be started in one process; the first one has done it for all.
-    if let Ok(telemetry) = telemetry::init("test", &settings) {
-        std::mem::forget(telemetry);
     }
 }
 

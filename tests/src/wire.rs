@@ -69,15 +69,30 @@ pub async fn call_raw(
     answers: usize,
     call_id: Option<&str>,
 ) -> Result<Vec<Vec<u8>>, Status> {
+    let headers = call_id.map(|id| ("x-request-id", id));
+    call_with(channel, path, requests, answers, headers.as_slice()).await
+}
+
+/// As [`call_raw`], with headers.
+///
+/// # Errors
+/// As [`call_raw`].
+pub async fn call_with(
+    channel: &Channel,
+    path: &str,
+    requests: Vec<Vec<u8>>,
+    answers: usize,
+    headers: &[(&'static str, &str)],
+) -> Result<Vec<Vec<u8>>, Status> {
     let mut client = tonic::client::Grpc::new(channel.clone());
     client
         .ready()
         .await
         .map_err(|error| Status::unavailable(error.to_string()))?;
     let mut request = Request::new(iter(requests));
-    if let Some(id) = call_id {
-        let id = MetadataValue::try_from(id).expect("a call id that fits a header");
-        request.metadata_mut().insert("x-request-id", id);
+    for (name, value) in headers {
+        let value = MetadataValue::try_from(*value).expect("a text that fits a header");
+        request.metadata_mut().insert(*name, value);
     }
     let path = PathAndQuery::try_from(path).expect("the path of a method");
     let mut stream = client.streaming(request, path, Raw).await?.into_inner();

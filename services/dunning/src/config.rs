@@ -22,12 +22,14 @@ pub struct Settings {
     /// What every service needs to be told.
     #[serde(flatten)]
     pub common: CommonSettings,
-    /// Where the registry is, `http://HOST:PORT`: facts come from there, and commands go there.
+    /// Where the registry is, `http(s)://HOST:PORT`: facts come from there, and commands go there.
     pub registry_url: String,
-    /// Where scoring is, `http://HOST:PORT`. Priorities of tasks come from there.
+    /// Where scoring is, `http(s)://HOST:PORT`. Priorities of tasks come from there.
     pub scoring_url: String,
-    /// Where segmentation is, `http://HOST:PORT`. The treatment of debtors comes from there.
+    /// Where segmentation is, `http(s)://HOST:PORT`. The treatment of debtors comes from there.
     pub segmentation_url: String,
+    /// How the other services are called: whom to trust, and what to show.
+    pub peers: mahnwerk_client::Settings,
     /// How often, in seconds, what is known of the other services is compared with their own state, and mended where it
     /// differs. 0: never.
     pub compare_every_s: u64,
@@ -54,6 +56,7 @@ impl Default for Settings {
             registry_url: "http://127.0.0.1:7101".to_owned(),
             scoring_url: "http://127.0.0.1:7102".to_owned(),
             segmentation_url: "http://127.0.0.1:7103".to_owned(),
+            peers: mahnwerk_client::Settings::default(),
             compare_every_s: 24 * 60 * 60,
             dispatch: DispatchSettings::default(),
             migrate_on_start: false,
@@ -100,8 +103,8 @@ impl config::Settings for Settings {
             ("scoring_url", &self.scoring_url),
             ("segmentation_url", &self.segmentation_url),
         ] {
-            if tonic::transport::Endpoint::from_shared(url.clone()).is_err() {
-                violations.push(Violation::new(field, "must be http://HOST:PORT"));
+            if let Err(error) = self.peers.check(url) {
+                violations.push(Violation::new(field, error.to_string()));
             }
         }
         let dispatch = &self.dispatch;

@@ -63,11 +63,21 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> Result<Running> {
     service.consume(
         Arc::new(feed::Registry),
         &settings.registry_url,
+        &settings.peers,
         consuming(),
     )?;
-    service.consume(Arc::new(feed::Scoring), &settings.scoring_url, consuming())?;
-    let segmentation = Arc::new(feed::Segmentation);
-    service.consume(segmentation, &settings.segmentation_url, consuming())?;
+    service.consume(
+        Arc::new(feed::Scoring),
+        &settings.scoring_url,
+        &settings.peers,
+        consuming(),
+    )?;
+    service.consume(
+        Arc::new(feed::Segmentation),
+        &settings.segmentation_url,
+        &settings.peers,
+        consuming(),
+    )?;
     let email = worker::way_out(&settings.dispatch).await?;
     let app = App {
         freshness: service.freshness(),
@@ -76,7 +86,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> Result<Running> {
         emails: email.is_some(),
         wake: Arc::default(),
     };
-    let remote = worker::outbox::Remote::new(connect(&settings.registry_url)?);
+    let remote = worker::outbox::Remote::new(connect(&settings.registry_url, &settings.peers)?);
     let work = worker::Work {
         dispatcher: Dispatcher {
             app: app.clone(),

@@ -48,6 +48,8 @@ pub(crate) struct Cli {
 pub(crate) struct Global {
     #[command(flatten)]
     pub(crate) urls: Urls,
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
     /// Tables for people, or JSON with stable field names for programs
     #[arg(
         long,
@@ -112,6 +114,35 @@ pub(crate) struct Urls {
         default_value = "http://127.0.0.1:7104"
     )]
     pub(crate) dunning: String,
+}
+
+/// Whom to trust, and what to show.
+#[derive(Args, Clone)]
+pub(crate) struct Credentials {
+    /// File with the certificates (PEM) that vouch for the services; the public ones without it
+    #[arg(long, global = true, help_heading = EVERYWHERE, env = "MAHNWERK_CA_FILE", value_name = "FILE")]
+    ca_file: Option<String>,
+    /// File with a certificate to show (PEM)
+    #[arg(long, global = true, help_heading = EVERYWHERE, env = "MAHNWERK_CERTIFICATE_FILE", value_name = "FILE")]
+    certificate_file: Option<String>,
+    /// File with the key of that certificate (PEM)
+    #[arg(long, global = true, help_heading = EVERYWHERE, env = "MAHNWERK_KEY_FILE", value_name = "FILE")]
+    key_file: Option<String>,
+    /// File with a token to show
+    #[arg(long, global = true, help_heading = EVERYWHERE, env = "MAHNWERK_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<String>,
+}
+
+impl Credentials {
+    pub(crate) fn settings(&self) -> mahnwerk_client::Settings {
+        let text = |file: &Option<String>| file.clone().unwrap_or_default();
+        mahnwerk_client::Settings {
+            ca_file: text(&self.ca_file),
+            certificate_file: text(&self.certificate_file),
+            key_file: text(&self.key_file),
+            token_file: text(&self.token_file),
+        }
+    }
 }
 
 /// How results are printed.

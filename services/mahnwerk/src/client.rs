@@ -2,7 +2,10 @@
 
 use std::{fmt::Write as _, path::PathBuf, sync::Arc, time::Duration};
 
+pub(crate) use mahnwerk_client::reason;
+use mahnwerk_client::{Channel, Settings};
 use mahnwerk_proto::{
+    code_text,
     common::v1::{
         feed_admin_service_client::FeedAdminServiceClient, feed_service_client::FeedServiceClient,
     },
@@ -26,17 +29,13 @@ use mahnwerk_runtime::{
     clock::SystemClock,
     ids::{IdSource as _, SystemIds},
 };
-use tonic::{
-    Code, Request, Status,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
 use crate::cli::{Service, Urls};
 
 /// Time for one call. Reads with a consistency token wait a part of it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// So often a read is repeated whose state has not arrived yet; each waits two seconds in the service.
 const NOT_YET_ATTEMPTS: usize = 300;
 
@@ -119,7 +118,7 @@ pub(crate) fn describe(failure: &Failure) -> String {
     let _ = writeln!(
         text,
         "error: {}{separator}{reason}: {}",
-        code_name(status.code()),
+        code_text(status.code()),
         status.message()
     );
     for violation in details
@@ -147,36 +146,6 @@ pub(crate) fn describe(failure: &Failure) -> String {
     text
 }
 
-/// The name of a code as in the gRPC specification.
-fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
-/// The stable reason of an error; empty without one.
-pub(crate) fn reason(status: &Status) -> String {
-    status
-        .get_details_error_info()
-        .map_or_else(String::new, |info| info.reason)
-}
-
 /// Channels to the services. Nothing is connected before the first call.
 #[derive(Clone)]
 pub(crate) struct Clients {
@@ -187,11 +156,15 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Channels to these addresses.
+    /// Channels to these addresses, showing and trusting what `settings` say.
     ///
     /// # Errors
-    /// If an address is not a URL.
-    pub(crate) fn new(urls: &Urls) -> Result<Self> {
+    /// If an address is not a URL, or a file cannot be used.
+    pub(crate) fn new(urls: &Urls, settings: &Settings) -> Result<Self> {
+        let channel = |url| {
+            mahnwerk_client::connect(url, settings)
+                .map_err(|error| Failure::Input(error.to_string()))
+        };
         Ok(Self {
             registry: channel(&urls.registry)?,
             scoring: channel(&urls.scoring)?,
@@ -261,18 +234,6 @@ impl Clients {
         }
         .clone()
     }
-}
-
-fn channel(url: &str) -> Result<Channel> {
-    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|_| {
-        Failure::Input(format!(
-            "`{url}` is not a URL such as http://127.0.0.1:7101"
-        ))
-    })?;
-    Ok(endpoint
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .connect_lazy())
 }
 
 /// A unary call with a deadline.

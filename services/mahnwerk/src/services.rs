@@ -119,12 +119,13 @@ impl Services {
     /// # Errors
     /// None that can happen with addresses that are listened on.
     pub(crate) fn clients(&self) -> Result<Clients> {
-        Clients::new(&Urls {
+        let urls = Urls {
             registry: self.url(Service::Registry),
             scoring: self.url(Service::Scoring),
             segmentation: self.url(Service::Segmentation),
             dunning: self.url(Service::Dunning),
-        })
+        };
+        Clients::new(&urls, &mahnwerk_client::Settings::default())
     }
 
     /// Waits until all have stopped.
@@ -151,6 +152,7 @@ pub(crate) fn url(address: SocketAddr) -> String {
 fn common(data: &Path, service: &str, port: u16) -> CommonSettings {
     let mut settings = CommonSettings::default();
     settings.api.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    settings.api.reflection = true;
     settings.feed.bookmark_ms = BOOKMARK_MS;
     settings.database.url = format!("sqlite://{}?mode=rwc", database(data, service).display());
     settings

@@ -21,8 +21,10 @@ pub struct Settings {
     /// What every service needs to be told.
     #[serde(flatten)]
     pub common: CommonSettings,
-    /// Where the registry is, `http://HOST:PORT`. Without it scores grow old and nothing is wrong otherwise.
+    /// Where the registry is, `http(s)://HOST:PORT`. Without it scores grow old and nothing is wrong otherwise.
     pub registry_url: String,
+    /// How the other services are called: whom to trust, and what to show.
+    pub peers: mahnwerk_client::Settings,
     /// How often, in seconds, what is known of the registry is compared with the registry's own state, and mended where
     /// it differs. 0: never.
     pub compare_every_s: u64,
@@ -45,6 +47,7 @@ impl Default for Settings {
                 ..CommonSettings::default()
             },
             registry_url: "http://127.0.0.1:7101".to_owned(),
+            peers: mahnwerk_client::Settings::default(),
             compare_every_s: 24 * 60 * 60,
             migrate_on_start: false,
         }
@@ -58,8 +61,8 @@ impl config::Settings for Settings {
 
     fn validate(&self) -> Vec<Violation> {
         let mut violations = self.common.validate();
-        if tonic::transport::Endpoint::from_shared(self.registry_url.clone()).is_err() {
-            violations.push(Violation::new("registry_url", "must be http://HOST:PORT"));
+        if let Err(error) = self.peers.check(&self.registry_url) {
+            violations.push(Violation::new("registry_url", error.to_string()));
         }
         violations
     }

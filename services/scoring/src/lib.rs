@@ -59,7 +59,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> Result<Running> {
         ..ConsumerSettings::default()
     };
     let registry = Arc::new(feed::Registry::new(rules.clone()));
-    service.consume(registry, &settings.registry_url, consuming)?;
+    service.consume(registry, &settings.registry_url, &settings.peers, consuming)?;
     let app = App {
         freshness: service.freshness(),
         publisher: service.publisher().clone(),

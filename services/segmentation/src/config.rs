@@ -21,10 +21,12 @@ pub struct Settings {
     /// What every service needs to be told.
     #[serde(flatten)]
     pub common: CommonSettings,
-    /// Where the registry is, `http://HOST:PORT`. Without it memberships grow old and nothing is wrong otherwise.
+    /// Where the registry is, `http(s)://HOST:PORT`. Without it memberships grow old and nothing is wrong otherwise.
     pub registry_url: String,
-    /// Where scoring is, `http://HOST:PORT`; as with the registry.
+    /// Where scoring is, `http(s)://HOST:PORT`; as with the registry.
     pub scoring_url: String,
+    /// How the other services are called: whom to trust, and what to show.
+    pub peers: mahnwerk_client::Settings,
     /// How often, in seconds, what is known of registry and scoring is compared with their own state, and mended where it
     /// differs. 0: never.
     pub compare_every_s: u64,
@@ -48,6 +50,7 @@ impl Default for Settings {
             },
             registry_url: "http://127.0.0.1:7101".to_owned(),
             scoring_url: "http://127.0.0.1:7102".to_owned(),
+            peers: mahnwerk_client::Settings::default(),
             compare_every_s: 24 * 60 * 60,
             migrate_on_start: false,
         }
@@ -65,8 +68,8 @@ impl config::Settings for Settings {
             ("registry_url", &self.registry_url),
             ("scoring_url", &self.scoring_url),
         ] {
-            if tonic::transport::Endpoint::from_shared(url.clone()).is_err() {
-                violations.push(Violation::new(field, "must be http://HOST:PORT"));
+            if let Err(error) = self.peers.check(url) {
+                violations.push(Violation::new(field, error.to_string()));
             }
         }
         violations

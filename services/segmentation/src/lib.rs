@@ -56,9 +56,10 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> Result<Running> {
         ..ConsumerSettings::default()
     };
     let registry = Arc::new(feed::Registry::new(schemes.clone()));
-    service.consume(registry, &settings.registry_url, consuming.clone())?;
+    let peers = &settings.peers;
+    service.consume(registry, &settings.registry_url, peers, consuming.clone())?;
     let scoring = Arc::new(feed::Scoring::new(schemes.clone()));
-    service.consume(scoring, &settings.scoring_url, consuming)?;
+    service.consume(scoring, &settings.scoring_url, peers, consuming)?;
     let app = App::new(service.freshness(), service.publisher().clone(), schemes);
     let api = Api {
         app: app.clone(),

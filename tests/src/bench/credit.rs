@@ -40,7 +40,8 @@ struct Asking(ScoringServiceClient<Channel>, usize);
 /// Request ids are unique over all rounds.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
-fn request(debtor: &str) -> CheckCreditRequest {
+/// Asks for a decision that nobody asked for before.
+pub fn request(debtor: &str) -> CheckCreditRequest {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     CheckCreditRequest {
         request_id: format!("r{number}"),

@@ -7,6 +7,7 @@ mod credit;
 mod dunning;
 mod feed;
 mod floor;
+mod guarded;
 mod import;
 mod latency;
 mod letters;
@@ -28,8 +29,9 @@ use report::{Line, Report};
 use services::Services;
 
 /// What is measured unless something is named.
-const ALL: [&str; 9] = [
-    "import", "feed", "score", "credit", "rescore", "segment", "latency", "dunning", "mail",
+const ALL: [&str; 10] = [
+    "import", "feed", "score", "credit", "guarded", "rescore", "segment", "latency", "dunning",
+    "mail",
 ];
 /// What is measured only when it is named: a million items take minutes, Tryton has to be installed.
 const MORE: [&str; 2] = ["dunning-1m", "tryton"];
@@ -106,6 +108,10 @@ async fn measure(wanted: &Wanted, report: &mut Report) {
     if wanted.has("credit") {
         report.lines.push(credit::measure(&portfolio).await);
         statements::report("CheckCredit");
+    }
+    if wanted.has("guarded") {
+        report.lines.extend(guarded::measure(&portfolio).await);
+        statements::report("with TLS, tokens and tracing");
     }
     if wanted.has("rescore") {
         report.lines.push(rescore::measure(&portfolio).await);

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use mahnwerk_client::Channel;
 use mahnwerk_proto::common::v1::{
     feed_admin_service_server::{self, FeedAdminServiceServer},
     feed_service_server::{self, FeedServiceServer},
@@ -15,18 +16,12 @@ use mahnwerk_runtime::{
     server::{self, Running, ServiceSpec, Shutdown},
 };
 use tokio::sync::watch;
-use tonic::{
-    service::Routes,
-    transport::{Channel, Endpoint},
-};
+use tonic::service::Routes;
 
 use crate::{
     Consumer, ConsumerSettings, EntityType, FeedAdmin, FeedServer, Freshness, Projection,
     Publisher, SnapshotSource, Tailer, freshness, keep_retention,
 };
-
-/// After so long without a sign of life another service is taken to be gone, and connected to again.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A service on its way up.
 pub struct Service {
@@ -88,21 +83,22 @@ impl Service {
         &self.publisher
     }
 
-    /// Keeps `projection` of the feed of the service behind `url`.
+    /// Keeps `projection` of the feed of the service behind `url`, which is called with what `peers` says.
     ///
     /// # Errors
-    /// If the address is none.
+    /// If the address, or a file to call it with, cannot be used.
     pub fn consume(
         &mut self,
         projection: Arc<dyn Projection>,
         url: &str,
+        peers: &mahnwerk_client::Settings,
         settings: ConsumerSettings,
     ) -> Result<()> {
         self.feeds.push((projection.feed(), projection.origins()));
         self.consumers.push(Arc::new(Consumer::new(
             self.publisher.clone(),
             projection,
-            connect(url)?,
+            connect(url, peers)?,
             ConsumerSettings {
                 bookmark: self.bookmark,
                 ..settings
@@ -170,18 +166,10 @@ impl Service {
     }
 }
 
-/// A channel to the service at `http://HOST:PORT`, connected when it is first used.
+/// A channel to another service.
 ///
 /// # Errors
-/// If the address is none.
-pub fn connect(url: &str) -> Result<Channel> {
-    let endpoint =
-        Endpoint::from_shared(url.to_owned()).map_err(|error| Error::Internal(Box::new(error)))?;
-    Ok(endpoint
-        .tcp_nodelay(true)
-        .connect_timeout(PATIENCE)
-        .http2_keep_alive_interval(PATIENCE)
-        .keep_alive_timeout(PATIENCE)
-        .keep_alive_while_idle(true)
-        .connect_lazy())
+/// If the address, or a file to call it with, cannot be used.
+pub fn connect(url: &str, peers: &mahnwerk_client::Settings) -> Result<Channel> {
+    mahnwerk_client::connect(url, peers).map_err(|error| Error::internal(error.to_string()))
 }

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::telemetry;
 
-/// The caller of every call until there is authentication.
+/// The caller of every call of a service without a table of callers.
 pub const LOCAL_PRINCIPAL: &str = "local";
 
 /// Metadata key by which a caller may name a call (1 to 64 of `A-Za-z0-9._~-`) to find it again in the log. It has no

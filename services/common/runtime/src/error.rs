@@ -86,9 +86,23 @@ pub enum Error {
     /// The feed cursor is too old or of another incarnation.
     #[error("the cursor has expired: take a new snapshot")]
     CursorExpired,
-    /// The caller may not call this method.
+    /// The call does not say who calls, or not in a way that can be believed.
+    #[error("not authenticated")]
+    Unauthenticated(ErrorReason),
+    /// The caller may not do this.
     #[error("not allowed")]
-    Denied,
+    Denied {
+        /// The stable reason.
+        reason: ErrorReason,
+        /// The scope that the method demands, if it declares one.
+        scope: &'static str,
+    },
+    /// The caller reached its own limit.
+    #[error("the caller's limit is reached")]
+    CallerLimited {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// The deadline passed.
     #[error("deadline exceeded")]
     Deadline,
@@ -129,9 +143,11 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Contention(_) | Self::Unavailable { .. } | Self::Overloaded | Self::Deadline => {
-                true
-            }
+            Self::Contention(_)
+            | Self::Unavailable { .. }
+            | Self::Overloaded
+            | Self::CallerLimited { .. }
+            | Self::Deadline => true,
             Self::Invalid(_)
             | Self::InvalidPageToken
             | Self::NotFound { .. }
@@ -140,7 +156,8 @@ impl Error {
             | Self::Precondition { .. }
             | Self::EtagMismatch
             | Self::CursorExpired
-            | Self::Denied
+            | Self::Unauthenticated(_)
+            | Self::Denied { .. }
             | Self::Internal(_) => false,
         }
     }

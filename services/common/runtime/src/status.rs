@@ -91,9 +91,16 @@ impl From<Error> for Status {
                 let details = info(ErrorReason::CursorExpired, []);
                 Self::with_error_details(Code::OutOfRange, message, details)
             }
-            Error::Denied => {
-                let details = info(ErrorReason::ScopeMissing, []);
-                Self::with_error_details(Code::PermissionDenied, message, details)
+            Error::Unauthenticated(reason) => {
+                Self::with_error_details(Code::Unauthenticated, message, info(reason, []))
+            }
+            Error::Denied { reason, scope } => {
+                let scope = (!scope.is_empty()).then(|| ("scope", scope.to_owned()));
+                Self::with_error_details(Code::PermissionDenied, message, info(reason, scope))
+            }
+            Error::CallerLimited { retry_after } => {
+                let details = retryable(ErrorReason::CallerLimited, retry_after);
+                Self::with_error_details(Code::ResourceExhausted, message, details)
             }
             Error::Deadline => {
                 let details = info(ErrorReason::Deadline, []);

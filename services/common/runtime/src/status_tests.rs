@@ -153,7 +153,25 @@ fn an_expired_cursor_is_out_of_range() {
 
 #[test]
 fn denial_is_permission_denied() {
-    check(Error::Denied, Code::PermissionDenied, "SCOPE_MISSING");
+    check(
+        Error::Denied {
+            reason: ErrorReason::ScopeMissing,
+            scope: "registry.debtor.read",
+        },
+        Code::PermissionDenied,
+        "SCOPE_MISSING",
+    );
+    check(
+        Error::Unauthenticated(ErrorReason::CredentialsMissing),
+        Code::Unauthenticated,
+        "CREDENTIALS_MISSING",
+    );
+    let retry_after = Duration::from_millis(20);
+    check(
+        Error::CallerLimited { retry_after },
+        Code::ResourceExhausted,
+        "CALLER_LIMITED",
+    );
 }
 
 #[test]

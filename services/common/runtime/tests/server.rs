@@ -22,7 +22,9 @@ use tower::{Service as _, ServiceExt as _};
 use support::{SERVICE, get, host, list};
 
 fn settings() -> CommonSettings {
-    CommonSettings::default()
+    let mut settings = CommonSettings::default();
+    settings.api.reflection = true;
+    settings
 }
 
 fn reason(status: &tonic::Status) -> String {

@@ -12,7 +12,7 @@ use mahnwerk_proto::{
     },
 };
 use mahnwerk_runtime::{error::Result, status::reason_text, validate::from_date};
-use tonic::{Code, Request, Status, transport};
+use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
 use super::Found;
@@ -38,13 +38,13 @@ pub async fn step(app: &App, registry: &dyn Registry, lease: i64) -> Result<Foun
 /// The registry behind a channel.
 #[derive(Clone, Debug)]
 pub struct Remote {
-    debtors: DebtorServiceClient<transport::Channel>,
+    debtors: DebtorServiceClient<mahnwerk_client::Channel>,
 }
 
 impl Remote {
     /// The registry that `channel` leads to.
     #[must_use]
-    pub fn new(channel: transport::Channel) -> Self {
+    pub fn new(channel: mahnwerk_client::Channel) -> Self {
         Self {
             debtors: DebtorServiceClient::new(channel),
         }

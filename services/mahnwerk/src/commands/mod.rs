@@ -37,7 +37,7 @@ pub(crate) struct Context {
 impl Context {
     fn new(global: &Global) -> Result<Self> {
         Ok(Self {
-            clients: Clients::new(&global.urls)?,
+            clients: Clients::new(&global.urls, &global.credentials.settings())?,
             language: global.language.clone(),
             json: global.output == Format::Json,
         })

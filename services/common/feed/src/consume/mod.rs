@@ -23,6 +23,7 @@ mod sweep;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
+use mahnwerk_client::Channel;
 use mahnwerk_proto::common::v1::{WatchRequest, feed_service_client::FeedServiceClient};
 use mahnwerk_runtime::status::chain;
 use mahnwerk_runtime::{
@@ -35,7 +36,7 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 
 use crate::{Change, Position, Publisher, WriteTx};
 pub use compare::StoredRow;

@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use mahnwerk_client::Channel;
 use mahnwerk_feed::{
     Cause, Consumer, ConsumerSettings, EntityType, FeedAdmin, FeedServer, Freshness, Locks,
     NewEvent, Projection, Publisher, Tailer, WriteTx, partition,
@@ -32,7 +33,7 @@ use mahnwerk_runtime::{
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, Endpoint, Server, server::TcpIncoming};
+use tonic::transport::{Server, server::TcpIncoming};
 
 /// A value that the downstream cannot apply until it is cured.
 pub const POISON: i64 = -666;
@@ -298,9 +299,8 @@ fn serve(feed: FeedServer, admin: FeedAdmin, stop: &CancellationToken) -> Result
 }
 
 fn channel(address: SocketAddr) -> Channel {
-    Endpoint::from_shared(format!("http://{address}"))
-        .map(|endpoint| endpoint.connect_lazy())
-        .unwrap_or_else(|_| Endpoint::from_static("http://127.0.0.1:1").connect_lazy())
+    let settings = mahnwerk_client::Settings::default();
+    mahnwerk_client::connect(&format!("http://{address}"), &settings).unwrap()
 }
 
 fn totals(rows: &[sea_orm::QueryResult]) -> Result<BTreeMap<(String, String), i64>> {

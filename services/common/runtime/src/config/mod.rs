@@ -59,8 +59,18 @@ impl Settings for CommonSettings {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ApiSettings {
-    /// Address; must be loopback. Port 0 takes a free one.
+    /// Address. Port 0 takes a free one. Beyond loopback it needs `api.tls` and `api.access_file`.
     pub listen: SocketAddr,
+    /// TLS.
+    pub tls: TlsSettings,
+    /// File that names issuers of tokens and callers (TOML; see `mahnwerk_access::table`), read again when it changes.
+    /// Empty: everybody who can connect may call everything.
+    pub access_file: String,
+    /// **For development only.** Listens beyond loopback although there is no TLS or no table of callers.
+    pub unprotected: bool,
+    /// After how many seconds a connection is told to end and be made anew, 0 to 86,400, so that calls spread over new
+    /// replicas behind balancers that count connections; what runs on it goes on. 0: never.
+    pub max_connection_age_s: u64,
     /// Largest message received, in bytes, 64 KiB to 64 MiB.
     pub max_message_bytes: usize,
     /// Unary calls worked on at once, and as many streams, 1 to 100,000; what is above is refused with
@@ -74,10 +84,80 @@ impl Default for ApiSettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: TlsSettings::default(),
+            access_file: String::new(),
+            unprotected: false,
+            max_connection_age_s: 300,
             max_message_bytes: crate::server::MAX_MESSAGE_BYTES,
             max_concurrent_requests: 1_024,
-            reflection: true,
+            reflection: false,
         }
+    }
+}
+
+/// TLS of the gRPC listener. The files are read again when they change; empty: not set.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TlsSettings {
+    /// File with the certificate and what leads up to the authority (PEM). Empty: no TLS.
+    pub certificate_file: String,
+    /// File with its key (PEM).
+    pub key_file: String,
+    /// File with the certificates (PEM) of the authorities whose clients are believed. Empty: clients are not asked.
+    pub client_ca_file: String,
+    /// Whether clients without a certificate are turned away, even with a token.
+    pub client_certificate_required: bool,
+}
+
+impl TlsSettings {
+    /// Whether there is TLS.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        !self.certificate_file.is_empty()
+    }
+
+    fn validate(&self, wrong: &mut Vec<Violation>) {
+        if self.certificate_file.is_empty() != self.key_file.is_empty() {
+            let rule = "a certificate and its key go together";
+            wrong.push(Violation::new("api.tls.key_file", rule));
+        }
+        if !self.client_ca_file.is_empty() && !self.is_on() {
+            let rule = "needs `api.tls.certificate_file`";
+            wrong.push(Violation::new("api.tls.client_ca_file", rule));
+        }
+        if self.client_certificate_required && self.client_ca_file.is_empty() {
+            let rule = "needs `api.tls.client_ca_file`";
+            wrong.push(Violation::new("api.tls.client_certificate_required", rule));
+        }
+    }
+}
+
+impl ApiSettings {
+    /// Why the listener would not be safe, if so: callers beyond this machine need TLS and a table of callers, and tokens
+    /// must not travel where others can read them.
+    #[must_use]
+    pub fn danger(&self) -> Option<Violation> {
+        if self.listen.ip().is_loopback() || self.unprotected {
+            return None;
+        }
+        let mut missing = Vec::new();
+        if !self.tls.is_on() {
+            missing.push("`api.tls.certificate_file` and `api.tls.key_file`");
+        }
+        if self.access_file.is_empty() {
+            missing.push("`api.access_file`");
+        }
+        (!missing.is_empty()).then(|| {
+            Violation::new(
+                "api.listen",
+                format!(
+                    "{} is not a loopback address, and others than this machine's users could call: set {}, or use \
+                     127.0.0.1 or [::1]; `api.unprotected` is for development only",
+                    self.listen,
+                    missing.join(" and ")
+                ),
+            )
+        })
     }
 }
 
@@ -167,16 +247,8 @@ impl CommonSettings {
     #[must_use]
     pub fn validate(&self) -> Vec<Violation> {
         let mut wrong = Vec::new();
-        if !self.api.listen.ip().is_loopback() {
-            wrong.push(Violation::new(
-                "api.listen",
-                format!(
-                    "{} is not a loopback address, and there is no authentication yet that would make it safe to \
-                     listen elsewhere; use 127.0.0.1 or [::1]",
-                    self.api.listen
-                ),
-            ));
-        }
+        wrong.extend(self.api.danger());
+        self.api.tls.validate(&mut wrong);
         let mut within = |key: &str, value: u64, range: std::ops::RangeInclusive<u64>| {
             if !range.contains(&value) {
                 let (low, high) = range.into_inner();
@@ -193,6 +265,11 @@ impl CommonSettings {
             "api.max_concurrent_requests",
             size(self.api.max_concurrent_requests),
             1..=100_000,
+        );
+        within(
+            "api.max_connection_age_s",
+            self.api.max_connection_age_s,
+            0..=86_400,
         );
         within(
             "database.max_connections",

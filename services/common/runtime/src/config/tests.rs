@@ -20,6 +20,16 @@ struct SampleFeed {
     retention_days: u32,
     upstream: Option<String>,
     api_token: String,
+    relay: Option<Relay>,
+}
+
+/// A section that need not be there.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Relay {
+    host: String,
+    port: u16,
+    #[serde(default)]
+    user: String,
 }
 
 impl Settings for Sample {
@@ -97,6 +107,31 @@ fn later_sources_win() {
 }
 
 #[test]
+fn an_optional_section_may_come_from_several_sources() {
+    let file = "[feed.relay]\nhost = 'file'\nport = 25";
+    let environment = [("REGISTRY__FEED__RELAY__USER", "mahnwerk")];
+    let set = [("feed.relay.port", "587"), ("feed.relay.host", "flag")];
+    let relay = |host: &str, port, user: &str| {
+        Some(Relay {
+            host: host.to_owned(),
+            port,
+            user: user.to_owned(),
+        })
+    };
+    let url = ("REGISTRY__DATABASE__URL", URL);
+    let all = read(file, &[environment[0], url], &set).unwrap();
+    assert_eq!(all.feed.relay, relay("flag", 587, "mahnwerk"));
+    let two = read(file, &[environment[0], url], &[]).unwrap();
+    assert_eq!(two.feed.relay, relay("file", 25, "mahnwerk"));
+    let flags = read("", &[url], &set).unwrap();
+    assert_eq!(flags.feed.relay, relay("flag", 587, ""));
+    let incomplete = problems(read("", &[environment[0], url], &[]));
+    assert_eq!(incomplete.len(), 1, "{incomplete:?}");
+    let unset = read("", &[url], &[]).unwrap();
+    assert_eq!(unset.feed.relay, None);
+}
+
+#[test]
 fn unknown_keys_and_wrong_types_are_all_named_with_their_source() {
     let result = read(
         "typo = 1\n[database]\nurll = 'x'\n[api]\nmax_message_bytes = 'much'\n",
@@ -154,7 +189,39 @@ fn an_api_listener_off_loopback_is_refused_and_an_ops_listener_is_not() {
     let ConfigError(problems) = result.unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert_eq!(problems[0].key, "api.listen");
-    assert!(problems[0].message.contains("no authentication yet"));
+    assert!(problems[0].message.contains("`api.access_file`"));
+}
+
+#[test]
+fn an_api_listener_off_loopback_needs_tls_and_callers_or_the_development_switch() {
+    let with = |more: &[(&str, &str)]| {
+        let mut overrides = vec![("api.listen", "0.0.0.0:7101")];
+        overrides.extend(more);
+        let result = read("", &[("REGISTRY__DATABASE__URL", URL)], &overrides);
+        result.map(|_| ()).map_err(|ConfigError(problems)| {
+            problems
+                .into_iter()
+                .map(|problem| problem.key)
+                .collect::<Vec<_>>()
+        })
+    };
+    let tls = [("api.tls.certificate_file", "c"), ("api.tls.key_file", "k")];
+    let access = [("api.access_file", "a")];
+    assert_eq!(with(&tls), Err(vec!["api.listen".to_owned()]));
+    assert_eq!(with(&access), Err(vec!["api.listen".to_owned()]));
+    assert_eq!(with(&[tls[0], tls[1], access[0]]), Ok(()));
+    assert_eq!(with(&[("api.unprotected", "true")]), Ok(()));
+    assert_eq!(
+        with(&[
+            ("api.unprotected", "true"),
+            tls[0],
+            ("api.tls.client_certificate_required", "true")
+        ]),
+        Err(vec![
+            "api.tls.key_file".to_owned(),
+            "api.tls.client_certificate_required".to_owned()
+        ])
+    );
 }
 
 #[test]

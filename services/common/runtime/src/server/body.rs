@@ -15,41 +15,51 @@ use tonic::{Status, body::Body};
 use super::observe::Observation;
 use crate::error::Error;
 
+/// What a call occupies: a place among all calls, and one among its caller's if those are limited.
+pub(super) struct Place {
+    pub(super) _of_all: OwnedSemaphorePermit,
+    pub(super) _of_caller: Option<OwnedSemaphorePermit>,
+}
+
+/// When an answer that is still being given is cut off, and why.
+pub(super) struct End {
+    pub(super) at: Instant,
+    pub(super) why: fn() -> Error,
+}
+
 /// Keeps a call's place and its observation until the last byte was handed over.
 pub(super) struct ObservedBody {
     inner: Body,
     observation: Observation,
-    deadline: Option<Pin<Box<Sleep>>>,
+    end: Option<(Pin<Box<Sleep>>, fn() -> Error)>,
     is_over: bool,
-    _place: Option<OwnedSemaphorePermit>,
+    _place: Option<Place>,
 }
 
 impl ObservedBody {
     pub(super) fn new(
         inner: Body,
         observation: Observation,
-        deadline: Option<Instant>,
-        place: Option<OwnedSemaphorePermit>,
+        end: Option<End>,
+        place: Option<Place>,
     ) -> Self {
         Self {
             inner,
             observation,
-            deadline: deadline.map(|at| Box::pin(tokio::time::sleep_until(at))),
+            end: end.map(|end| (Box::pin(tokio::time::sleep_until(end.at)), end.why)),
             is_over: false,
             _place: place,
         }
     }
 
-    /// Ends the stream with `DEADLINE_EXCEEDED`.
-    fn cut(&mut self) -> Frame<<Body as http_body::Body>::Data> {
+    /// Ends the stream with an error.
+    fn cut(&mut self, error: Error) -> Frame<<Body as http_body::Body>::Data> {
         self.is_over = true;
         let mut trailers = http::HeaderMap::new();
         // Fails only for texts that are no header values; then the code alone is sent.
-        if Status::from(Error::Deadline)
-            .add_header(&mut trailers)
-            .is_err()
-        {
-            trailers.insert(Status::GRPC_STATUS, http::HeaderValue::from_static("4"));
+        let status = Status::from(error);
+        if status.add_header(&mut trailers).is_err() {
+            trailers.insert(Status::GRPC_STATUS, i32::from(status.code()).into());
         }
         self.observation.read_code(&trailers);
         Frame::trailers(trailers)
@@ -70,14 +80,14 @@ impl http_body::Body for ObservedBody {
         }
         let span = this.observation.span.clone();
         let _entered = span.enter();
-        let polled = Pin::new(&mut this.inner).poll_frame(context);
-        if polled.is_pending()
-            && let Some(deadline) = &mut this.deadline
+        // First, so that a stream that is never idle ends as well.
+        if let Some((end, why)) = &mut this.end
+            && end.as_mut().poll(context).is_ready()
         {
-            ready!(deadline.as_mut().poll(context));
-            return Poll::Ready(Some(Ok(this.cut())));
+            let error = why();
+            return Poll::Ready(Some(Ok(this.cut(error))));
         }
-        let frame = ready!(polled);
+        let frame = ready!(Pin::new(&mut this.inner).poll_frame(context));
         if let Some(Ok(frame)) = &frame
             && let Some(trailers) = frame.trailers_ref()
         {

@@ -1,4 +1,4 @@
-//! What every call passes on its way in: observation, policy, load shedding, deadline.
+//! What every call passes on its way in: observation, who calls and whether that caller may, load shedding, deadline.
 
 use std::{
     convert::Infallible,
@@ -9,9 +9,16 @@ use std::{
 };
 
 use http::{HeaderName, HeaderValue, Request, Response};
-use mahnwerk_proto::{common::v1::ErrorReason, policy};
+use mahnwerk_access::{
+    caller::Creditors,
+    creditor::{Places, places_in},
+};
+use mahnwerk_proto::{
+    common::v1::ErrorReason,
+    policy::{self, Policy},
+};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{Semaphore, watch},
     time::Instant,
 };
 use tonic::{Status, body::Body};
@@ -19,14 +26,17 @@ use tower::{Layer, Service};
 use tracing::Instrument as _;
 
 use super::{
-    body::ObservedBody,
+    access::{self, Access, Identity},
+    body::{End, ObservedBody, Place},
     deadline,
+    named::Check,
     observe::{self, Instruments, Observation},
     readiness::State,
 };
 use crate::{
     clock::SystemClock,
-    context::{CALL_ID_HEADER, Call, LOCAL_PRINCIPAL},
+    config::ApiSettings,
+    context::{CALL_ID_HEADER, Call},
     error::Error,
     ids::{IdSource, SystemIds},
     telemetry,
@@ -47,6 +57,8 @@ const RETRY_NOT_READY: Duration = Duration::from_secs(1);
 pub(super) struct CallLayer(Arc<Gate>);
 
 struct Gate {
+    access: Access,
+    max_message_bytes: usize,
     readiness: watch::Receiver<State>,
     /// Unary calls and streams are counted apart: feeds that stay open for days must not take the places of calls.
     unary_places: Arc<Semaphore>,
@@ -60,7 +72,11 @@ struct Gate {
 struct Method {
     path: &'static str,
     is_unary: bool,
-    is_allowed: bool,
+    /// Whether the request is one message.
+    asks_once: bool,
+    policy: Option<&'static Policy>,
+    /// Where requests name their creditors.
+    places: Option<&'static Places>,
 }
 
 impl Method {
@@ -70,21 +86,31 @@ impl Method {
                 path,
                 is_unary: !method.descriptor.is_client_streaming()
                     && !method.descriptor.is_server_streaming(),
-                is_allowed: method.policy.is_some(),
+                asks_once: !method.descriptor.is_client_streaming(),
+                policy: method.policy.as_ref(),
+                places: places_in(path),
             },
             None => Self {
                 path: UNKNOWN_METHOD,
                 is_unary: true,
-                is_allowed: false,
+                asks_once: true,
+                policy: None,
+                places: None,
             },
         }
     }
 }
 
 impl CallLayer {
-    pub(super) fn new(max_concurrent: usize, readiness: watch::Receiver<State>) -> Self {
-        let places = max_concurrent.min(Semaphore::MAX_PERMITS);
+    pub(super) fn new(
+        settings: &ApiSettings,
+        access: Access,
+        readiness: watch::Receiver<State>,
+    ) -> Self {
+        let places = settings.max_concurrent_requests.min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Gate {
+            access,
+            max_message_bytes: settings.max_message_bytes,
             readiness,
             unary_places: Arc::new(Semaphore::new(places)),
             stream_places: Arc::new(Semaphore::new(places)),
@@ -156,24 +182,39 @@ where
 {
     let deadline = deadline::time_for(request.headers(), method.is_unary)
         .and_then(|time| Instant::now().checked_add(time));
-    let call = gate.call(&request, deadline);
+    let identity = gate.access.identify(&request);
+    let principal = identity
+        .as_ref()
+        .map_or("", |identity| &identity.caller.name);
+    let call = gate.call(&request, principal, deadline);
     let request_id = call.request_id.clone();
     let mut observation = Observation::start(span, method.path, &call, gate.instruments.clone());
     let mut place = None;
-    let mut response = match gate.admit(method) {
-        Ok(taken) => {
-            place = Some(taken);
-            request.extensions_mut().insert(call);
-            let answer = inner.call(request);
-            match deadline {
-                Some(at) => match tokio::time::timeout_at(at, answer).await {
-                    Ok(answer) => answer?,
-                    Err(_) => refusal(Error::Deadline),
-                },
-                None => answer.await?,
-            }
+    let mut ends = None;
+    // A unary answer is complete when it begins; only what streams can still be late, or outlive who it is for.
+    if !method.is_unary {
+        let why: fn() -> Error = || Error::Deadline;
+        ends = deadline.map(|at| End { at, why });
+        let until = identity.as_ref().ok().and_then(|identity| identity.until);
+        if let Some(at) = until.filter(|at| ends.as_ref().is_none_or(|end| *at < end.at)) {
+            let why = || Error::Unauthenticated(ErrorReason::CredentialsExpired);
+            ends = Some(End { at, why });
         }
-        Err(error) => refusal(error),
+    }
+    let work = async {
+        place = Some(gate.admit(method, identity?, &mut request).await?);
+        request.extensions_mut().insert(call);
+        Ok(inner.call(request).await)
+    };
+    let answer = match deadline {
+        Some(at) => tokio::time::timeout_at(at, work)
+            .await
+            .unwrap_or(Err(Error::Deadline)),
+        None => work.await,
+    };
+    let mut response = match answer {
+        Ok(answer) => answer?,
+        Err(error) => Status::from(error).into_http(),
     };
     observation.read_code(response.headers());
     if let Ok(value) = HeaderValue::from_str(&request_id) {
@@ -181,17 +222,11 @@ where
             .headers_mut()
             .insert(HeaderName::from_static(CALL_ID_HEADER), value);
     }
-    // A unary answer is complete by now; only what streams can still be late.
-    let deadline = deadline.filter(|_| !method.is_unary);
-    Ok(response.map(|body| Body::new(ObservedBody::new(body, observation, deadline, place))))
-}
-
-fn refusal(error: Error) -> Response<Body> {
-    Status::from(error).into_http()
+    Ok(response.map(|body| Body::new(ObservedBody::new(body, observation, ends, place))))
 }
 
 impl Gate {
-    fn call(&self, request: &Request<Body>, deadline: Option<Instant>) -> Call {
+    fn call(&self, request: &Request<Body>, principal: &str, deadline: Option<Instant>) -> Call {
         let named = request
             .headers()
             .get(CALL_ID_HEADER)
@@ -199,15 +234,23 @@ impl Gate {
             .filter(|id| is_key(id));
         let traceparent = telemetry::current_traceparent();
         Call {
-            principal: LOCAL_PRINCIPAL.to_owned(),
+            principal: principal.to_owned(),
             request_id: named.map_or_else(|| self.ids.next().to_string(), ToOwned::to_owned),
             traceparent,
             deadline,
         }
     }
 
-    /// Whether the call may be worked on, and its place if so.
-    fn admit(&self, method: Method) -> Result<OwnedSemaphorePermit, Error> {
+    /// Whether the call may be worked on, and its place if so. Nothing is done for a caller that may not call.
+    async fn admit(
+        &self,
+        method: Method,
+        identity: Identity,
+        request: &mut Request<Body>,
+    ) -> Result<Place, Error> {
+        let caller = identity.caller;
+        access::may_call(&caller, method.policy, method.places.is_some())?;
+        let of_caller = self.access.count(&caller)?;
         let places = if method.is_unary {
             &self.unary_places
         } else {
@@ -217,9 +260,6 @@ impl Gate {
             .clone()
             .try_acquire_owned()
             .map_err(|_| Error::Overloaded)?;
-        if !method.is_allowed {
-            return Err(Error::Denied);
-        }
         if let State::MigrationsMissing(message) = &*self.readiness.borrow() {
             return Err(Error::Unavailable {
                 reason: ErrorReason::DatabaseUnavailable,
@@ -227,7 +267,19 @@ impl Gate {
                 retry_after: RETRY_NOT_READY,
             });
         }
-        Ok(place)
+        if let Some(places) = method.places.filter(|_| caller.creditors != Creditors::All) {
+            let check = Check::new(caller, places, self.max_message_bytes);
+            let body = std::mem::take(request.body_mut());
+            *request.body_mut() = if method.asks_once {
+                check.one(body).await?
+            } else {
+                check.each(body)
+            };
+        }
+        Ok(Place {
+            _of_all: place,
+            _of_caller: of_caller,
+        })
     }
 }
 
@@ -239,6 +291,8 @@ fn is_key(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
 
     const UNARY: &str = "/mahnwerk.common.v1.FeedService/ListSnapshot";
@@ -264,7 +318,14 @@ mod tests {
             }
         });
         let (_state, readiness) = watch::channel(State::Ready);
-        let mut calls = CallLayer::new(1, readiness).layer(never);
+        let settings = ApiSettings {
+            max_concurrent_requests: 1,
+            ..ApiSettings::default()
+        };
+        let access = Access::open(&settings, &CancellationToken::new())
+            .await
+            .unwrap();
+        let mut calls = CallLayer::new(&settings, access, readiness).layer(never);
         // Twice: the first one must have given its place back.
         for _ in 0..2 {
             let request = Request::post(UNARY)

@@ -4,13 +4,18 @@
 //! to go away, and every call that has begun is answered before its connection is closed. Streams have no end of their
 //! own: their handlers watch [`Shutdown::draining`] and end them with a status from which clients resume.
 
+mod access;
 mod body;
 mod calls;
 mod deadline;
+mod files;
+mod issuers;
+mod named;
 mod observe;
 mod ops;
 mod readiness;
 mod shutdown;
+mod tls;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -94,19 +99,23 @@ impl Running {
 /// Opens the listeners and serves until `shutdown`.
 ///
 /// # Errors
-/// If an address cannot be listened on, or the API listener is not to be loopback.
+/// If an address cannot be listened on, the API listener would not be safe (see [`crate::config::ApiSettings::danger`]), or a certificate
+/// or the table of callers cannot be used.
 pub async fn start(
     spec: ServiceSpec,
     settings: &CommonSettings,
     shutdown: Shutdown,
 ) -> Result<Running> {
     // Checked here as well, because tests and the all-in-one process do not load their settings from files.
-    if !settings.api.listen.ip().is_loopback() {
-        return Err(Error::internal(format!(
-            "{} is not a loopback address, and there is no authentication yet",
-            settings.api.listen
-        )));
+    if let Some(danger) = settings.api.danger() {
+        return Err(Error::internal(danger.description));
     }
+    if !settings.api.listen.ip().is_loopback() && settings.api.unprotected {
+        tracing::warn!(
+            "UNPROTECTED: others than this machine's users can call; for development only"
+        );
+    }
+    let access = access::Access::open(&settings.api, &shutdown.stop).await?;
     let api_listener = bind(settings.api.listen).await?;
     let ops_listener = bind(settings.ops.listen).await?;
     let api = local_address(&api_listener)?;
@@ -115,12 +124,16 @@ pub async fn start(
     let (health, health_server) = tonic_health::server::health_reporter();
     let monitor = readiness::Monitor::new(&spec, health).await;
     let readiness = monitor.subscribe();
-    let calls = calls::CallLayer::new(settings.api.max_concurrent_requests, readiness.clone());
+    let calls = calls::CallLayer::new(&settings.api, access, readiness.clone());
     let mut routes = spec.routes.add_service(health_server);
     if settings.api.reflection {
         routes = routes.add_service(reflection(&spec.grpc_names)?);
     }
-    let serving = Server::builder()
+    let mut server = Server::builder();
+    if settings.api.max_connection_age_s > 0 {
+        server = server.max_connection_age(Duration::from_secs(settings.api.max_connection_age_s));
+    }
+    let server = server
         .tcp_nodelay(true)
         .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
         .initial_stream_window_size(STREAM_WINDOW)
@@ -128,15 +141,19 @@ pub async fn start(
         .http2_keepalive_interval(Some(PING_INTERVAL))
         .http2_keepalive_timeout(Some(PING_TIMEOUT))
         .layer(calls)
-        .add_routes(routes.prepare())
-        .serve_with_incoming_shutdown(
-            TcpIncoming::from(api_listener).with_nodelay(Some(true)),
-            shutdown.stop.clone().cancelled_owned(),
-        );
+        .add_routes(routes.prepare());
+    let stop = shutdown.stop.clone().cancelled_owned();
+    let serving = if settings.api.tls.is_on() {
+        let incoming = tls::listen(api_listener, &settings.api.tls, shutdown.stop.clone())?;
+        tokio::spawn(server.serve_with_incoming_shutdown(incoming, stop))
+    } else {
+        let incoming = TcpIncoming::from(api_listener).with_nodelay(Some(true));
+        tokio::spawn(server.serve_with_incoming_shutdown(incoming, stop))
+    };
     tracing::info!(service = spec.name, api = %api, ops = %ops, "listening");
     let task = tokio::spawn(run(
         spec.name,
-        tokio::spawn(serving),
+        serving,
         tokio::spawn(monitor.run(shutdown.draining.clone())),
         ops::Ops::spawn(ops_listener, readiness),
         settings.shutdown.clone(),

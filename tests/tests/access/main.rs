@@ -1,0 +1,8 @@
+//! Who may call what: every method of every service with every kind of bad credentials, and the ways in which good ones
+//! change or end.
+
+mod changes;
+mod matrix;
+mod scene;
+mod streams;
+mod suite;

@@ -184,20 +184,22 @@ func ask(client scoringv1.ScoringServiceClient, asked options) (answer, error) {
 }
 
 // fallback is what the shop does without an answer: it knows less than the service, so it grants less.
-func fallback(asked options, reason string) result {
+func fallback(asked options, last problem) result {
 	amount := asked.request.GetAmount()
 	if asked.knownCustomer && amount.GetMinorUnits() <= smallAmounts[amount.GetCurrencyCode()] {
 		return result{
 			Decision:        "APPROVE",
-			Reasons:         []string{"SHOP_SMALL_AMOUNT", reason},
+			Reasons:         []string{"SHOP_SMALL_AMOUNT", last.reason},
 			PaymentTermDays: days(shopPaymentTermDays),
+			Message:         last.message,
 			Source:          "fallback",
 		}
 	}
 	return result{
 		Decision:        "APPROVE_WITH_TERMS",
-		Reasons:         []string{"SHOP_PREPAYMENT", reason},
+		Reasons:         []string{"SHOP_PREPAYMENT", last.reason},
 		PaymentTermDays: days(0),
+		Message:         last.message,
 		Source:          "fallback",
 	}
 }
@@ -220,7 +222,7 @@ func toResult(given answer, asked options) result {
 		}
 	}
 	if slices.Contains(noAnswer, given.problem.code) {
-		return fallback(asked, given.problem.reason)
+		return fallback(asked, given.problem)
 	}
 	return result{
 		Decision:   "REFUSED",

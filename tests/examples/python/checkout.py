@@ -153,7 +153,7 @@ def result(answer: Answer, request: scoring_pb2.CheckCreditRequest, known_custom
     if problem.code in NO_ANSWER:
         granted = fallback(request.amount, known_customer)
         granted["reasons"].append(problem.reason)
-        return granted | {"source": "fallback"}
+        return granted | {"message": problem.message, "source": "fallback"}
     return {
         "decision": "REFUSED",
         "reasons": [problem.reason],

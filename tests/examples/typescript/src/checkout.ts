@@ -194,13 +194,14 @@ async function ask(client: Client, { request, deadlineMs, tokenFile }: Options):
 }
 
 /** What the shop does without an answer: it knows less than the service, so it grants less. */
-function fallback({ request: { amount }, knownCustomer }: Options, reason: string): Result {
+function fallback({ request: { amount }, knownCustomer }: Options, { reason, message }: Problem): Result {
   const small = SMALL_AMOUNTS.get(amount?.currencyCode ?? "") ?? 0n;
   if (knownCustomer && amount !== undefined && amount.minorUnits <= small) {
     return {
       decision: "APPROVE",
       reasons: ["SHOP_SMALL_AMOUNT", reason],
       payment_term_days: SHOP_PAYMENT_TERM_DAYS,
+      message,
       source: "fallback",
     };
   }
@@ -208,6 +209,7 @@ function fallback({ request: { amount }, knownCustomer }: Options, reason: strin
     decision: "APPROVE_WITH_TERMS",
     reasons: ["SHOP_PREPAYMENT", reason],
     payment_term_days: 0,
+    message,
     source: "fallback",
   };
 }
@@ -224,7 +226,7 @@ function toResult(answer: Answer, options: Options): Result {
   }
   const { code, reason, message, violations } = answer.problem;
   if (NO_ANSWER.includes(code)) {
-    return fallback(options, reason);
+    return fallback(options, answer.problem);
   }
   return { decision: "REFUSED", reasons: [reason], message, violations, source: "service" };
 }

@@ -198,7 +198,13 @@ fn judge(attempt: &Try, answer: Result<(), Status>) -> Option<String> {
         Code::Ok => !is_refusal,
         // What fails before there is a call has no reason of ours, and says so in the words of the transport.
         Code::Unavailable => {
-            why.is_empty() && matches!(code, Code::Unavailable | Code::Unknown | Code::Internal)
+            let transports = [
+                Code::Unavailable,
+                Code::Unknown,
+                Code::Internal,
+                Code::Cancelled,
+            ];
+            why.is_empty() && transports.contains(&code)
         }
         expected => code == expected && why == attempt.reason,
     };

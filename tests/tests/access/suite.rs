@@ -4,14 +4,14 @@ use e2e::{
     authority::{LOGIN, claims},
     service::Service,
     suite::patiently,
-    world::{creditor, debtor},
+    world::{TODAY, creditor, debtor},
 };
 use mahnwerk_client::{Settings, connect};
 use mahnwerk_proto::{
     dunning::v1::{ListProceduresRequest, procedure_service_client::ProcedureServiceClient},
     registry::v1::{
-        CreateCreditorRequest, CreateDebtorRequest, creditor_service_client::CreditorServiceClient,
-        debtor_service_client::DebtorServiceClient,
+        CreateCreditorRequest, CreateDebtorRequest, OpenBusinessDayRequest,
+        creditor_service_client::CreditorServiceClient, debtor_service_client::DebtorServiceClient,
     },
     segmentation::v1::{GetMembershipsRequest, membership_service_client::MembershipServiceClient},
 };
@@ -39,6 +39,14 @@ async fn services_show_each_other_who_they_are() {
         .create_creditor(CreateCreditorRequest {
             request_id: "c".to_owned(),
             creditor: Some(creditor(CREDITOR)),
+        })
+        .await
+        .unwrap();
+    creditors
+        .open_business_day(OpenBusinessDayRequest {
+            request_id: "o".to_owned(),
+            creditor_id: CREDITOR.to_owned(),
+            business_date: Some(TODAY),
         })
         .await
         .unwrap();

@@ -27,11 +27,16 @@ pub(super) struct End {
     pub(super) why: fn() -> Error,
 }
 
+struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    why: fn() -> Error,
+}
+
 /// Keeps a call's place and its observation until the last byte was handed over.
 pub(super) struct ObservedBody {
     inner: Body,
     observation: Observation,
-    end: Option<(Pin<Box<Sleep>>, fn() -> Error)>,
+    end: Option<Timer>,
     is_over: bool,
     _place: Option<Place>,
 }
@@ -46,7 +51,10 @@ impl ObservedBody {
         Self {
             inner,
             observation,
-            end: end.map(|end| (Box::pin(tokio::time::sleep_until(end.at)), end.why)),
+            end: end.map(|End { at, why }| Timer {
+                sleep: Box::pin(tokio::time::sleep_until(at)),
+                why,
+            }),
             is_over: false,
             _place: place,
         }
@@ -81,8 +89,8 @@ impl http_body::Body for ObservedBody {
         let span = this.observation.span.clone();
         let _entered = span.enter();
         // First, so that a stream that is never idle ends as well.
-        if let Some((end, why)) = &mut this.end
-            && end.as_mut().poll(context).is_ready()
+        if let Some(Timer { sleep, why }) = &mut this.end
+            && sleep.as_mut().poll(context).is_ready()
         {
             let error = why();
             return Poll::Ready(Some(Ok(this.cut(error))));

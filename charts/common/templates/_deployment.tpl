@@ -48,6 +48,9 @@ spec:
         - name: settings
           configMap:
             name: {{ include "common.fullname" . }}
+        {{- with include "common.secretVolumes" . }}
+        {{- . | nindent 8 }}
+        {{- end }}
         {{- with .Values.extraVolumes }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -86,7 +89,8 @@ ports:
     containerPort: {{ .Service.apiPort }}
   - name: ops
     containerPort: {{ .Service.opsPort }}
-# All on the ops listener: the process lives, or the service can serve. A database that is away must not restart pods,
+# All on the ops listener, which has no TLS, because the kubelet's gRPC probes know none: the process lives, or the
+# service can serve. A database that is away must not restart pods,
 # so liveness does not ask for it.
 startupProbe:
   httpGet:
@@ -117,6 +121,9 @@ volumeMounts:
   - name: settings
     mountPath: /etc/mahnwerk
     readOnly: true
+  {{- with include "common.secretVolumes" . }}
+  {{- include "common.secretMounts" (dict "root" $ "volumes" .) | trim | nindent 2 }}
+  {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

@@ -3,6 +3,7 @@ Every template takes the root context, to which the service's chart has added:
 
 Service.apiPort     port of the gRPC API
 Service.opsPort     port of probes and metrics
+Service.upstreams   the services that it calls
 Service.background  how many pieces of background work `serve` waits for when it stops
 */}}
 

@@ -17,7 +17,7 @@ spec:
     - name: api
       port: {{ .root.Service.apiPort }}
       targetPort: api
-      appProtocol: kubernetes.io/h2c
+      appProtocol: {{ eq (include "common.scheme" .root) "https" | ternary "https" "kubernetes.io/h2c" }}
 {{- end -}}
 
 {{/* Peers with a name, so that values of several files add up; templates in them are filled in. */}}
@@ -70,6 +70,19 @@ nothing may leave.
 {{- end -}}
 {{- with uniq $ports -}}
 {{- $_ := set $ways "otlp" (dict "ports" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (include "common.access" . | fromYaml).kubernetesKeys (not $ways.kubernetes) -}}
+{{- /* The Service's port and that of the server behind it: network plugins differ in which one they see. */ -}}
+{{- $_ := set $ways "kubernetes" (dict "ports" (list (dict "port" 443) (dict "port" 6443))) -}}
+{{- end -}}
+{{- if not $ways.issuers -}}
+{{- $ports := list -}}
+{{- range include "common.issuerPorts" . | fromYamlArray -}}
+{{- $ports = append $ports (dict "port" .) -}}
+{{- end -}}
+{{- with $ports -}}
+{{- $_ := set $ways "issuers" (dict "ports" .) -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $ways -}}

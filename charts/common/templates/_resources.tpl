@@ -52,7 +52,10 @@ spec:
 {{- end -}}
 {{- end -}}
 
-{{/* Does the service answer a call through its Service? With the client that is in the service's own image. */}}
+{{/*
+Does the service answer a call through its Service? With the client that is in the service's own image, and with the
+service's own account or certificate, which the table of callers must give the scope feed.status.read.
+*/}}
 {{- define "common.test" -}}
 apiVersion: v1
 kind: Pod
@@ -65,6 +68,10 @@ metadata:
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 spec:
   restartPolicy: Never
+  {{- $calling := include "common.calling" . | fromYaml }}
+  {{- if $calling.settings.token_file }}
+  serviceAccountName: {{ include "common.serviceAccount" . }}
+  {{- end }}
   {{- include "common.podSecurity" . | nindent 2 }}
   containers:
     - name: feed-status
@@ -75,17 +82,31 @@ spec:
         - feed
         - status
         - --service={{ .Chart.Name }}
-        - --{{ .Chart.Name }}=http://{{ include "common.fullname" . }}:{{ .Service.apiPort }}
+        - --{{ .Chart.Name }}={{ include "common.scheme" . }}://{{ include "common.fullname" . }}:{{ .Service.apiPort }}
+        {{- range $name, $file := $calling.settings }}
+        - --{{ $name | replace "_" "-" }}={{ $file }}
+        {{- end }}
       {{- include "common.containerSecurity" . | nindent 6 }}
       resources:
         {{- toYaml .Values.migrations.resources | nindent 8 }}
+      {{- with include "common.testVolumes" . }}
+      volumeMounts:
+        {{- include "common.secretMounts" (dict "root" $ "volumes" .) | trim | nindent 8 }}
+      {{- end }}
+  {{- with include "common.testVolumes" . }}
+  volumes:
+    {{- . | nindent 4 }}
+  {{- end }}
 {{- end -}}
 
 {{/* Everything a service consists of. */}}
 {{- define "common.resources" -}}
+{{- include "common.checkProtection" . -}}
 {{- $documents := list
       (include "common.serviceAccountResource" .)
       (include "common.configMap" .)
+      (include "common.accessConfigMap" .)
+      (include "common.certificate" .)
       (include "common.service" (dict "root" . "headless" false))
       (include "common.service" (dict "root" . "headless" true))
       (include "common.deployment" .)

@@ -34,6 +34,18 @@ written as integers (there are no others among the settings; Helm reads them as 
       "api" (dict "listen" (printf "%s:%d" .Values.listenAddress .Service.apiPort))
       "ops" (dict "listen" (printf "%s:%d" .Values.listenAddress .Service.opsPort)) -}}
 {{- $settings = mergeOverwrite $settings $listen -}}
+{{- if include "common.unprotected" . -}}
+{{- $_ := set $settings.api "unprotected" true -}}
+{{- end -}}
+{{- $_ := set $settings.api "access_file" (include "common.access" . | fromYaml).file -}}
+{{- with include "common.tlsSettings" . -}}
+{{- $_ := set $settings.api "tls" (fromYaml .) -}}
+{{- end -}}
+{{- if .Service.upstreams -}}
+{{- with (include "common.calling" . | fromYaml).settings -}}
+{{- $_ := set $settings "peers" . -}}
+{{- end -}}
+{{- end -}}
 {{- with $settings.dispatch -}}
 {{- $_ := unset . "smtp" -}}
 {{- end -}}

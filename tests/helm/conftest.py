@@ -78,6 +78,19 @@ def the(documents, kind):
     return found[0]
 
 
+def settings_in(documents, name):
+    """The settings file of a service, by the name of its Deployment."""
+    [found] = [each for each in of_kind(documents, "ConfigMap") if each["metadata"]["name"] == name]
+    return found["data"]["settings.toml"]
+
+
+def server_of(deployment):
+    """The pod of a Deployment and the container in it."""
+    pod = deployment["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    return pod, container
+
+
 def is_hook(document):
     return "helm.sh/hook" in document["metadata"].get("annotations", {})
 
@@ -90,6 +103,17 @@ def pod_specs(documents):
         elif document["kind"] in ("Deployment", "Job"):
             pod = document["spec"]["template"]
             yield document["metadata"]["name"], pod["metadata"], pod["spec"]
+
+
+def programs():
+    """Where the services' own programs are, if they have been built."""
+    return pathlib.Path(os.environ.get("MAHNWERK_PROGRAMS", ROOT / "target" / "debug"))
+
+
+needs_programs = pytest.mark.skipif(
+    "MAHNWERK_PROGRAMS" not in os.environ and not (programs() / "mahnwerk-dunning").exists(),
+    reason="the services are not built",
+)
 
 
 def containers(spec):

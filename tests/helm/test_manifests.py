@@ -106,11 +106,13 @@ Dumper.ignore_aliases = lambda *_: True
 
 
 def in_short(document):
-    """Rules and dashboards are files that are tested as such."""
+    """Rules and dashboards are files that are tested as such; a table that all services share stands with the first."""
     if document["kind"] == "PrometheusRule":
         return document | {"spec": "files/rules"}
     if document["kind"] == "ConfigMap" and "-dashboard-" in document["metadata"]["name"]:
         return document | {"data": "files/dashboards"}
+    if document["metadata"]["name"].endswith("-access") and part_of(document) != "registry":
+        return document | {"data": "as the registry's"}
     return document
 
 

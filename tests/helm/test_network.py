@@ -1,8 +1,9 @@
 """Who reaches whom."""
 
+import json
 import tomllib
 
-from conftest import SERVICES, of_kind, render, the
+from conftest import SERVICES, of_kind, render, settings_in, the
 
 UPSTREAMS = {
     "registry": set(),
@@ -31,7 +32,8 @@ def test_services_and_policies_lead_to_ports_that_containers_have(case):
         }
         for port in service["spec"]["ports"]:
             assert port["port"] == ports[port["targetPort"]]
-            assert port["appProtocol"] == "kubernetes.io/h2c"
+            has_tls = "tls" in tomllib.loads(settings_in(documents, name))["api"]
+            assert port["appProtocol"] == ("https" if has_tls else "kubernetes.io/h2c")
         if policy := policies(documents).get(name):
             allowed = {port["port"] for rule in policy["ingress"] for port in rule["ports"]}
             assert allowed <= set(ports.values())
@@ -85,6 +87,10 @@ def ports_out(documents, name):
     return {port["port"] for rule in policies(documents)[name]["egress"] for port in rule["ports"]}
 
 
+def egress(**rules):
+    return f"networkPolicy.egress={json.dumps(rules)}"
+
+
 def test_only_what_is_configured_to_be_called_has_a_way_out():
     bare = {53, 5432, *(port for service, port in SERVICES.items() if service != "dunning")}
     assert ports_out(render("dunning"), "mahnwerk-dunning") == bare
@@ -94,6 +100,11 @@ def test_only_what_is_configured_to_be_called_has_a_way_out():
     policy = policies(render("registry", "everything"))["ledger"]
     [otlp] = [rule for rule in policy["egress"] if {"port": 4317} in rule["ports"]]
     assert otlp["to"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "observability"}}}]
+    # Keys of issuers: the API server's, as a Service and behind it, and another's.
+    assert ports_out(render("registry", "everything"), "ledger") == {53, 5432, 4317, 443, 6443, 8443}
+    api_server = {"to": [{"ipBlock": {"cidr": "192.0.2.1/32"}}], "ports": [{"port": 6443}]}
+    told = render("dunning", "minimal", "access.kubernetesKeys=true", egress(kubernetes=api_server))
+    assert ports_out(told, "mahnwerk-dunning") == bare | {6443}
 
 
 def test_the_migration_reaches_its_database_and_nothing_else():
@@ -127,16 +138,18 @@ def test_the_monitor_scrapes_the_port_that_the_policy_opens():
 def test_services_find_each_other_by_the_names_of_the_release():
     documents = render("mahnwerk")
     names = {each["metadata"]["name"] for each in of_kind(documents, "Service")}
-    for each in of_kind(documents, "ConfigMap"):
-        settings = tomllib.loads(each["data"]["settings.toml"])
+    for service, upstreams in UPSTREAMS.items():
+        settings = tomllib.loads(settings_in(documents, f"mahnwerk-{service}"))
         urls = {value for key, value in settings.items() if key.endswith("_url")}
-        assert len(urls) == len(UPSTREAMS[each["metadata"]["name"].removeprefix("mahnwerk-")])
+        assert len(urls) == len(upstreams)
         for url in urls:
-            host, port = url.removeprefix("http://").split(":")
-            assert host in names and int(port) == SERVICES[host.removeprefix("mahnwerk-")]
+            host, port = url.removeprefix("https://").split(":")
+            # All replicas, because clients balance by themselves.
+            assert host in names and host.endswith("-headless")
+            assert int(port) == SERVICES[host.removeprefix("mahnwerk-").removesuffix("-headless")]
 
 
 def test_a_release_of_one_service_is_told_where_the_others_are():
     text = the(render("segmentation", "alone"), "ConfigMap")["data"]["settings.toml"]
-    assert 'registry_url = "http://ledger.receivables.svc:7101"' in text
+    assert 'registry_url = "https://ledger-headless.receivables.svc:7101"' in text
     assert "compare_every_s = 0" in text

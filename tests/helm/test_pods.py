@@ -7,7 +7,7 @@ import tomllib
 import pytest
 import yaml
 
-from conftest import ROOT, SERVICES, containers, is_hook, of_kind, pod_specs, render, template, the
+from conftest import ROOT, SERVICES, containers, is_hook, of_kind, pod_specs, render, settings_in, template, the
 
 
 def assert_restricted(name, spec):
@@ -17,7 +17,7 @@ def assert_restricted(name, spec):
     assert spec["securityContext"].get("runAsUser") != 0, name
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
     assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys(), name
-    assert all(volume.keys() & {"configMap", "secret", "emptyDir"} for volume in spec.get("volumes", [])), name
+    assert all(volume.keys() & {"configMap", "secret", "projected", "emptyDir"} for volume in spec.get("volumes", [])), name
     for container in containers(spec):
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
@@ -105,9 +105,8 @@ def test_probes_ask_the_ops_listener_and_only_readiness_asks_for_the_database(ca
 
 def test_pods_have_the_time_to_stop_that_their_settings_need(case):
     documents = render(*case)
-    settings = {each["metadata"]["name"]: each for each in of_kind(documents, "ConfigMap")}
     for deployment in of_kind(documents, "Deployment"):
-        shutdown = tomllib.loads(settings[deployment["metadata"]["name"]]["data"]["settings.toml"])["shutdown"]
+        shutdown = tomllib.loads(settings_in(documents, deployment["metadata"]["name"]))["shutdown"]
         pod = deployment["spec"]["template"]["spec"]
         sleep = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
         calls = math.ceil((shutdown["drain_delay_ms"] + shutdown["grace_ms"]) / 1000)
@@ -214,6 +213,6 @@ def test_helm_test_calls_the_service_by_its_own_image():
         [pod] = [each for each in of_kind(documents, "Pod") if each["metadata"]["name"] == f"mahnwerk-{service}-test"]
         [container] = pod["spec"]["containers"]
         assert container["command"] == ["mahnwerk"]
-        address = container["args"][-1].removeprefix(f"--{service}=http://")
-        host, at = address.split(":")
+        [address] = [each for each in container["args"] if each.startswith(f"--{service}=")]
+        host, at = address.removeprefix(f"--{service}=https://").split(":")
         assert services[host]["spec"]["ports"][0]["port"] == int(at) == port

@@ -23,7 +23,7 @@ fn everything() -> Value {
 }
 
 /// Calls `GetCreditor`: `Ok` if it was let in, "come again" if it was refused for who called.
-async fn let_in(scene: &Scene, token: &str) -> Result<(), Status> {
+pub async fn let_in(scene: &Scene, token: &str) -> Result<(), Status> {
     let get = method("/GetCreditor");
     let channel = scene.channel(Service::Registry, None);
     match call(&channel, get, naming(get, CREDITOR), Some(token)).await {

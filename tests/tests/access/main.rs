@@ -2,6 +2,7 @@
 //! change or end.
 
 mod changes;
+mod fetched;
 mod matrix;
 mod scene;
 mod streams;

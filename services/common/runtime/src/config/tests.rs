@@ -20,16 +20,6 @@ struct SampleFeed {
     retention_days: u32,
     upstream: Option<String>,
     api_token: String,
-    relay: Option<Relay>,
-}
-
-/// A section that need not be there.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Relay {
-    host: String,
-    port: u16,
-    #[serde(default)]
-    user: String,
 }
 
 impl Settings for Sample {
@@ -104,31 +94,6 @@ fn later_sources_win() {
         Some("http://scoring:7102")
     );
     assert_eq!(settings.feed.api_token, "007", "texts stay texts");
-}
-
-#[test]
-fn an_optional_section_may_come_from_several_sources() {
-    let file = "[feed.relay]\nhost = 'file'\nport = 25";
-    let environment = [("REGISTRY__FEED__RELAY__USER", "mahnwerk")];
-    let set = [("feed.relay.port", "587"), ("feed.relay.host", "flag")];
-    let relay = |host: &str, port, user: &str| {
-        Some(Relay {
-            host: host.to_owned(),
-            port,
-            user: user.to_owned(),
-        })
-    };
-    let url = ("REGISTRY__DATABASE__URL", URL);
-    let all = read(file, &[environment[0], url], &set).unwrap();
-    assert_eq!(all.feed.relay, relay("flag", 587, "mahnwerk"));
-    let two = read(file, &[environment[0], url], &[]).unwrap();
-    assert_eq!(two.feed.relay, relay("file", 25, "mahnwerk"));
-    let flags = read("", &[url], &set).unwrap();
-    assert_eq!(flags.feed.relay, relay("flag", 587, ""));
-    let incomplete = problems(read("", &[environment[0], url], &[]));
-    assert_eq!(incomplete.len(), 1, "{incomplete:?}");
-    let unset = read("", &[url], &[]).unwrap();
-    assert_eq!(unset.feed.relay, None);
 }
 
 #[test]

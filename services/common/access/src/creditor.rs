@@ -91,7 +91,8 @@ impl Places {
             message = rest;
             if let Some((_, places)) = inner {
                 found |= places.visit(content, visit)?;
-            } else if !content.is_empty() {
+            } else {
+                // An empty one as well: it is what the decoder keeps if it comes last, and it is nobody's.
                 visit(std::str::from_utf8(content).map_err(|_| Malformed)?);
                 found = true;
             }

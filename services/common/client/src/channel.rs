@@ -173,7 +173,14 @@ impl Shared {
             request
                 .headers_mut()
                 .insert(timeout::HEADER, timeout::format(left));
-            let response = self.once(request, &mut tried).await;
+            // The transport minds the deadline only once it is connected.
+            let once = tokio::time::timeout_at(deadline, self.once(request, &mut tried));
+            let Ok(response) = once.await else {
+                if let Some(silent) = &tried {
+                    self.endpoints.rest(silent);
+                }
+                return Status::deadline_exceeded("the deadline passed").into_http();
+            };
             let Some(status) = Status::from_header_map(response.headers())
                 .filter(|status| status.code() != Code::Ok)
             else {
@@ -184,8 +191,11 @@ impl Shared {
                 return response;
             };
             attempt += 1;
-            let wait = least + retry::pause(attempt);
-            let is_enough = attempt > MAX_ATTEMPTS || Instant::now() + wait >= deadline;
+            let wait = least.saturating_add(retry::pause(attempt));
+            let is_late = Instant::now()
+                .checked_add(wait)
+                .is_none_or(|at| at >= deadline);
+            let is_enough = attempt > MAX_ATTEMPTS || is_late;
             if !self.throttle.failed() || is_enough {
                 return response;
             }
@@ -218,8 +228,9 @@ impl Shared {
         let Some(member) = self.endpoints.next(tried.as_ref()).await else {
             return Status::unavailable("no address of the service is known").into_http();
         };
+        *tried = Some(member.clone());
         let answer = member.channel.clone().oneshot(request).await;
-        let response = answer.unwrap_or_else(|error| {
+        answer.unwrap_or_else(|error| {
             if is_timeout(&error) {
                 return Status::deadline_exceeded("the deadline passed").into_http();
             }
@@ -228,9 +239,7 @@ impl Shared {
             let text = chain(&error);
             tracing::debug!(error = text, "replica not reached");
             Status::unavailable(text).into_http()
-        });
-        *tried = Some(member);
-        response
+        })
     }
 }
 

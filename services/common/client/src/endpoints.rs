@@ -12,14 +12,12 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 use tonic::transport::{self, Endpoint};
 
-use crate::settings::{ConnectError, Files, Settings, Target};
+use crate::settings::{ConnectError, Files, PATIENCE, Settings, Target};
 
 /// How often addresses are looked up and files are read again.
 const REFRESH: Duration = Duration::from_secs(5);
 /// How long an address rests after it failed.
 const REST: Duration = Duration::from_secs(1);
-/// After so long without a sign of life a replica is taken to be gone.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A replica.
 pub(crate) struct Member {

@@ -1,10 +1,12 @@
 //! What a client has to show, and whom it trusts.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tonic::transport::{Certificate, ClientTlsConfig, Identity, Uri};
 
+/// After so long without a sign of life a replica is taken to be gone.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// Largest file read, in bytes.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
@@ -140,7 +142,8 @@ impl Files {
     }
 
     pub(crate) fn tls(&self, host: &str) -> ClientTlsConfig {
-        let mut tls = ClientTlsConfig::new().domain_name(host);
+        // Connecting ends with the handshake.
+        let mut tls = ClientTlsConfig::new().domain_name(host).timeout(PATIENCE);
         tls = match &self.ca {
             Some(ca) => tls.ca_certificate(Certificate::from_pem(ca)),
             None => tls.with_webpki_roots(),

@@ -164,7 +164,12 @@ pub(super) fn may_call(
 impl Guard {
     fn identify(&self, request: &Request<Body>) -> Result<Identity> {
         let state = self.state.borrow().clone();
-        if let Some(header) = request.headers().get(AUTHORIZATION) {
+        let mut headers = request.headers().get_all(AUTHORIZATION).iter();
+        if let Some(header) = headers.next() {
+            if headers.next().is_some() {
+                // A proxy may have looked at the other one.
+                return Err(Error::Unauthenticated(ErrorReason::CredentialsInvalid));
+            }
             let token = header
                 .to_str()
                 .ok()

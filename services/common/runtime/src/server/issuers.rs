@@ -23,6 +23,8 @@ use crate::{
     status::chain,
 };
 
+/// Shortest time between two looks: tokens that name keys at random must not keep anybody busy.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How often files are read again.
 const REFRESH: Duration = Duration::from_secs(5);
 /// How often keys are fetched again that nobody missed.
@@ -100,11 +102,12 @@ pub(super) async fn follow(
     let wanted = refetch.clone();
     tokio::spawn(async move {
         loop {
+            let looked = Instant::now();
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = sender.closed() => return,
                 () = tokio::time::sleep(REFRESH) => {}
-                () = wanted.0.notify.notified() => {}
+                () = wanted.0.notify.notified() => tokio::time::sleep_until(looked + PAUSE).await,
             }
             let is_new = source.read_table().unwrap_or_else(|error| {
                 tracing::error!(

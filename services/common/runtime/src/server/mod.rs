@@ -43,6 +43,8 @@ const MAX_STREAMS_PER_CONNECTION: u32 = 2_048;
 /// imports down.
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// Largest message to the health service, in bytes.
+const MAX_HEALTH_BYTES: usize = 1_024;
 /// A client that does not answer a ping for this long is gone, and its streams with it.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
@@ -125,6 +127,8 @@ pub async fn start(
     let monitor = readiness::Monitor::new(&spec, health).await;
     let readiness = monitor.subscribe();
     let calls = calls::CallLayer::new(&settings.api, access, readiness.clone());
+    // Who asks for health need not say who asks, so what is asked is short.
+    let health_server = health_server.max_decoding_message_size(MAX_HEALTH_BYTES);
     let mut routes = spec.routes.add_service(health_server);
     if settings.api.reflection {
         routes = routes.add_service(reflection(&spec.grpc_names)?);

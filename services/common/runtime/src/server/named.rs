@@ -122,6 +122,13 @@ impl http_body::Body for Checked {
         loop {
             let frame = match ready!(Pin::new(&mut this.inner).poll_frame(context)) {
                 Some(Ok(frame)) => frame,
+                // A message that breaks off must not look like the end of the stream.
+                None if !this.held.is_empty() => {
+                    this.held.clear();
+                    let rule = "ends within a message";
+                    let error = Error::Invalid(vec![Violation::new("", rule)]);
+                    return Poll::Ready(Some(Err(Status::from(error))));
+                }
                 other => return Poll::Ready(other),
             };
             let data = match frame.into_data() {

@@ -23,9 +23,11 @@ use crate::{
 };
 
 /// Longest time for a handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Handshakes at once; who comes later waits.
-const MAX_HANDSHAKES: usize = 256;
+const HANDSHAKE: Duration = Duration::from_secs(3);
+/// Handshakes at once, a few KiB each; who comes later waits, so that they have to be many.
+const MAX_HANDSHAKES: usize = 4_096;
+/// Connections that wait to be served.
+const MAX_WAITING: usize = 256;
 /// Pause after a connection could not be accepted, for example because there are no file handles left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -49,7 +51,7 @@ pub(super) fn listen(
     let config = files::follow("certificates", paths, stop.clone(), move |contents| {
         config(contents, is_required)
     })?;
-    let (sender, receiver) = mpsc::channel(MAX_HANDSHAKES);
+    let (sender, receiver) = mpsc::channel(MAX_WAITING);
     tokio::spawn(accept(listener, config, sender, stop));
     Ok(ReceiverStream::new(receiver))
 }
@@ -75,7 +77,11 @@ async fn accept(
                 continue;
             }
         };
-        let Ok(place) = places.clone().acquire_owned().await else {
+        let place = tokio::select! {
+            () = stop.cancelled() => return,
+            place = places.clone().acquire_owned() => place,
+        };
+        let Ok(place) = place else {
             return;
         };
         let acceptor = TlsAcceptor::from(config.borrow().clone());

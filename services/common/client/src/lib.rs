@@ -21,9 +21,9 @@
 //!   headless service of Kubernetes. An address that fails rests for a second.
 //! - **TLS, tokens**: files are read again as often, so certificates and projected tokens may change.
 //! - **Deadlines**: a unary call without one gets 30 seconds.
-//! - **Retries**: unary calls whose method declares that it may be repeated (every read; every write, by its
-//!   `request_id`) are repeated within their deadline after `UNAVAILABLE`, a collision with another writer, and where the
-//!   service says when to come again. Streams are not: who reads them knows from where to resume.
+//! - **Retries**: unary calls of known methods (a read has no effect, a write carries a `request_id`) are repeated within
+//!   their deadline after `UNAVAILABLE`, a collision with another writer, and where the service says when to come again.
+//!   Streams are not: who reads them knows from where to resume.
 //! - **Errors**: [`reason`] is the stable reason to branch on.
 
 mod channel;

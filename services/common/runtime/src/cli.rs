@@ -119,9 +119,7 @@ fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {
 
 async fn migrate<S: Settings>(settings: &S, migrations: &Migrations) -> Result<()> {
     let db = Db::connect(&settings.common().database).await?;
-    let missing = migrations.missing(&db).await?;
-    migrations.apply(&db).await?;
-    for name in &missing {
+    for name in migrations.apply(&db).await? {
         println!("applied {name}");
     }
     println!("the schema is up to date");

@@ -234,12 +234,18 @@ pub async fn migrate_suite(dbs: [Db; 4]) -> Result<()> {
             tokio::spawn(async move { migrations.apply(&db).await })
         })
         .collect();
+    let mut applied = Vec::new();
     for task in tasks {
-        task.await
-            .map_err(|error| Error::Internal(Box::new(error)))??;
+        let by_one = task.await;
+        applied.extend(by_one.map_err(|error| Error::Internal(Box::new(error)))??);
     }
+    let all: Vec<_> = migrations.0.iter().map(|step| step.name).collect();
+    assert_eq!(
+        applied, all,
+        "each step is reported by the one that applied it"
+    );
     assert!(migrations.missing(first).await?.is_empty());
-    migrations.apply(first).await?;
+    assert!(migrations.apply(first).await?.is_empty());
     assert_eq!(
         number(first, "SELECT count(*) AS n FROM migrate_suite").await?,
         2

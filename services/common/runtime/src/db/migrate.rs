@@ -47,13 +47,13 @@ const LOCK: i64 = 0x6d61_686e_7765_726b;
 
 impl Migrations {
     /// Applies what is missing, all of it in one transaction. Any number of processes may do so at once: one works, the
-    /// others wait.
+    /// others wait. Answers what this call applied.
     ///
     /// # Errors
     /// If a step fails; then none is applied.
-    pub async fn apply(&self, db: &Db) -> Result<()> {
+    pub async fn apply(&self, db: &Db) -> Result<Vec<&'static str>> {
         if self.missing(db).await?.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let txn = db.begin_write().await?;
         if db.is_postgres() {
@@ -84,7 +84,8 @@ impl Migrations {
             txn.execute_sql(&applied, vec![step.name.into()]).await?;
             tracing::info!(migration = step.name, "migration applied");
         }
-        txn.commit().await
+        txn.commit().await?;
+        Ok(missing)
     }
 
     /// The migrations this program knows that are not applied yet. Unknown later ones are fine: they are what an old

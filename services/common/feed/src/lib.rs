@@ -27,7 +27,7 @@ pub use key::{PARTITIONS, partition};
 pub use locks::Locks;
 pub use mahnwerk_proto::common::v1::{Change, Position};
 pub use once::{Begun, OnceTx, Written};
-pub use retention::{RETENTION, expire_events, keep_retention};
+pub use retention::{Expired, RETENTION, Retention, expire_events, keep_retention};
 pub use serve::FeedServer;
 pub use service::Service;
 pub use snapshot::{SnapshotRow, SnapshotSource};

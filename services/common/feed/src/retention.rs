@@ -1,6 +1,6 @@
 //! Retention: payloads of old events are emptied, headers stay as audit trail and timeline; stored answers go.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use mahnwerk_runtime::{
     clock::Micros,
@@ -23,38 +23,87 @@ const BATCH: u32 = 2_000;
 /// snapshot.
 pub const RETENTION: Micros = 14 * 24 * 3_600 * 1_000_000;
 
-/// Empties payloads of events recorded before `before`, at most `limit` in this call, and moves the oldest readable
-/// position first. Answers how many were emptied.
+/// What a step of [`expire_events`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expired {
+    /// Events emptied.
+    pub emptied: u64,
+    /// Up to this sequence number nothing is left to empty.
+    pub until: i64,
+    /// Whether there may be more behind it.
+    pub more: bool,
+}
+
+/// Empties payloads of events recorded before `before` among the `limit` events behind sequence number `after`, and moves
+/// the oldest readable position first. A younger one among older ones, as clocks differ, is passed over.
+///
+/// A step looks at so many events whether they are empty or not: headers stay, so that whoever looked for the first that
+/// is not empty would read all that ever happened, and some day for longer than a statement may run.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn expire_events(publisher: &Publisher, before: Micros, limit: i64) -> Result<u64> {
-    let tx = WriteTx::begin(publisher, Locks::none(), background("retention")).await?;
-    let row = tx
+pub async fn expire_events(
+    publisher: &Publisher,
+    before: Micros,
+    after: i64,
+    limit: i64,
+) -> Result<Expired> {
+    let row = publisher
+        .db()
         .query_one(
-            "SELECT max(seq) AS seq, max(tx) AS tx FROM (SELECT seq, tx FROM event \
-             WHERE recorded_at < $1 AND state IS NOT NULL ORDER BY seq LIMIT $2) AS old",
-            vec![before.into(), limit.into()],
+            "SELECT count(*) AS seen, max(CASE WHEN recorded_at < $1 THEN seq END) AS due FROM \
+             (SELECT seq, recorded_at FROM event WHERE seq > $2 ORDER BY seq LIMIT $3) AS next",
+            vec![before.into(), after.into(), limit.into()],
         )
         .await?;
-    let (seq, last): (Option<i64>, Option<i64>) = match row {
-        Some(row) => (column(&row, "seq")?, column(&row, "tx")?),
-        None => (None, None),
+    let (seen, due): (i64, Option<i64>) = match row {
+        Some(row) => (column(&row, "seen")?, column(&row, "due")?),
+        None => (0, None),
     };
-    let (Some(seq), Some(last)) = (seq, last) else {
-        tx.rollback().await?;
+    let Some(until) = due else {
+        return Ok(Expired {
+            emptied: 0,
+            until: after,
+            more: false,
+        });
+    };
+    Ok(Expired {
+        emptied: empty(publisher, before, after, until).await?,
+        until,
+        more: seen >= limit,
+    })
+}
+
+/// Empties the events behind `after` up to `until` that are due and not empty yet. Answers how many were.
+async fn empty(publisher: &Publisher, before: Micros, after: i64, until: i64) -> Result<u64> {
+    const THESE: &str = "seq > $1 AND seq <= $2 AND recorded_at < $3 AND state IS NOT NULL";
+    let these = || vec![after.into(), until.into(), before.into()];
+    let any = format!("SELECT 1 AS one FROM event WHERE {THESE} LIMIT 1");
+    // Whoever only looks keeps nobody from writing.
+    if publisher.db().query_one(&any, these()).await?.is_none() {
         return Ok(0);
+    }
+    let tx = WriteTx::begin(publisher, Locks::none(), background("retention")).await?;
+    // Transactions of an earlier history say nothing about this one: after a restore they may be far ahead of it.
+    let last = format!(
+        "SELECT max(tx) AS tx FROM event WHERE {THESE} AND seq > (SELECT floor_seq FROM feed_retention)"
+    );
+    let last: Option<i64> = match tx.query_one(&last, these()).await? {
+        Some(row) => column(&row, "tx")?,
+        None => None,
     };
-    // Whoever reads from further back than this takes a new snapshot.
-    tx.execute_sql(
-        "UPDATE feed_retention SET retained_from = $1 WHERE retained_from < $1",
-        vec![(last + 1).into()],
-    )
-    .await?;
+    if let Some(last) = last {
+        // Whoever reads from further back than this takes a new snapshot.
+        tx.execute_sql(
+            "UPDATE feed_retention SET retained_from = $1 WHERE retained_from < $1",
+            vec![(last + 1).into()],
+        )
+        .await?;
+    }
     let emptied = tx
         .execute_sql(
-            "UPDATE event SET state = NULL WHERE seq <= $1 AND recorded_at < $2 AND state IS NOT NULL",
-            vec![seq.into(), before.into()],
+            &format!("UPDATE event SET state = NULL WHERE {THESE}"),
+            these(),
         )
         .await?;
     tx.commit().await?;
@@ -66,26 +115,61 @@ pub async fn expire_events(publisher: &Publisher, before: Micros, limit: i64) ->
 pub async fn keep_retention(publisher: Publisher, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut retention = Retention::new(publisher);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = forget(&publisher, &stop).await {
+        if let Err(error) = retention.forget(&stop).await {
             tracing::warn!(error = %error, "retention failed; trying again");
         }
     }
 }
 
-async fn forget(publisher: &Publisher, stop: &CancellationToken) -> Result<()> {
-    let now = publisher.clock().now();
-    let batch = u64::from(BATCH);
-    while !stop.is_cancelled()
-        && expire_events(publisher, now - RETENTION, i64::from(BATCH)).await? >= batch
-    {}
-    let answers_before = now - idempotency::RETENTION;
-    while !stop.is_cancelled()
-        && idempotency::expire(publisher.db(), answers_before, BATCH).await? >= batch
-    {}
-    Ok(())
+/// What is forgotten when.
+pub struct Retention {
+    publisher: Publisher,
+    /// Up to here nothing is left to empty. A process that begins looks at all events once, and does so again when another
+    /// state of the database has come in the place of this one.
+    emptied: i64,
+    incarnation: Arc<str>,
+}
+
+impl Retention {
+    /// Of the events and the answers in the publisher's database.
+    #[must_use]
+    pub fn new(publisher: Publisher) -> Self {
+        Self {
+            incarnation: publisher.incarnation().id,
+            publisher,
+            emptied: 0,
+        }
+    }
+
+    /// Forgets what is due now.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn forget(&mut self, stop: &CancellationToken) -> Result<()> {
+        let now = self.publisher.clock().now();
+        let answers_before = now - idempotency::RETENTION;
+        let db = self.publisher.db();
+        while !stop.is_cancelled()
+            && idempotency::expire(db, answers_before, BATCH).await? >= u64::from(BATCH)
+        {}
+        let incarnation = self.publisher.incarnation().id;
+        if incarnation != self.incarnation {
+            (self.incarnation, self.emptied) = (incarnation, 0);
+        }
+        let limit = i64::from(BATCH);
+        while !stop.is_cancelled() {
+            let step = expire_events(&self.publisher, now - RETENTION, self.emptied, limit).await?;
+            self.emptied = step.until;
+            if !step.more {
+                break;
+            }
+        }
+        Ok(())
+    }
 }

@@ -61,6 +61,9 @@ on_postgres!(
     drift_is_found_and_mended,
     a_snapshot_may_follow_on_another,
     a_snapshot_of_one_partition_keeps_the_queue_of_others,
+    events_are_emptied_in_portions,
+    an_earlier_history_is_forgotten_without_a_trace,
+    payloads_and_answers_go_when_their_time_is_over,
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -96,15 +99,11 @@ async fn an_open_writer_of_another_database_only_delays() {
     let token = suite::fill(&up, "a", 5).await;
     suite::all_contained(&down, &token).await;
     let elsewhere = connect(&other).await;
-    elsewhere
-        .execute("CREATE TABLE t (x BIGINT)", vec![])
-        .await
-        .unwrap();
+    let create = "CREATE TABLE t (x BIGINT)";
+    elsewhere.execute(create, vec![]).await.unwrap();
     let writer = elsewhere.begin_write().await.unwrap();
-    writer
-        .execute_sql("INSERT INTO t VALUES (1)", vec![])
-        .await
-        .unwrap();
+    let insert = "INSERT INTO t VALUES (1)";
+    writer.execute_sql(insert, vec![]).await.unwrap();
     let token = up.put("a", "d1", "t1", Some(99)).await.unwrap();
     let early = down
         .freshness

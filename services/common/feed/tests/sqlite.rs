@@ -47,6 +47,9 @@ on_sqlite!(
     drift_is_found_and_mended,
     a_snapshot_may_follow_on_another,
     a_snapshot_of_one_partition_keeps_the_queue_of_others,
+    events_are_emptied_in_portions,
+    an_earlier_history_is_forgotten_without_a_trace,
+    payloads_and_answers_go_when_their_time_is_over,
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

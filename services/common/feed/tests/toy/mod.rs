@@ -3,6 +3,7 @@
 //! Small enough that what must come out is obvious, with everything a real service has: entities of debtors, a fact of
 //! the creditor that concerns every debtor, deletion, derived rows, and a value that cannot be applied.
 
+pub mod forgetting;
 pub mod poison;
 pub mod suite;
 mod things;

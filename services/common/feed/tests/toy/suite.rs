@@ -14,8 +14,8 @@ use mahnwerk_runtime::{
 };
 use tonic::Code;
 
-pub use super::poison::*;
 use super::{Downstream, Upstream, impatient};
+pub use super::{forgetting::*, poison::*};
 
 /// Waits until what was written is contained downstream. The first wait may include a snapshot.
 pub async fn contained(down: &Downstream, token: &str, creditor: &str, debtor: &str) {
@@ -258,10 +258,10 @@ pub async fn foreign_cursors_are_refused(up_db: &Db, _down_db: &Db) {
         Err(Code::OutOfRange)
     );
     let far = up.publisher.clock().now() + 1;
-    let emptied = mahnwerk_feed::expire_events(&up.publisher, far, 1_000)
+    let expired = mahnwerk_feed::expire_events(&up.publisher, far, 0, 1_000)
         .await
         .unwrap();
-    assert_eq!(emptied, 9);
+    assert_eq!((expired.emptied, expired.more), (9, false));
     assert_eq!(
         watch(&token.incarnation, token.tx).await,
         Err(Code::OutOfRange)

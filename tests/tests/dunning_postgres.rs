@@ -80,6 +80,7 @@ on_postgres! {
     tasks::a_broken_promise_is_a_task_once,
     tasks::a_claimed_task_is_nobody_elses,
     tasks::commands_are_carried_out_once_or_become_tasks,
+    tasks::ended_commands_are_forgotten_after_30_days,
 }
 
 #[tokio::test(flavor = "multi_thread")]

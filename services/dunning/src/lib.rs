@@ -44,6 +44,10 @@ pub fn migrations() -> Migrations {
             name: "m20261122_000402_create_runs",
             sql: include_str!("storage/schema_runs.sql"),
         },
+        Migration {
+            name: "m20261122_000403_index_ended_commands",
+            sql: include_str!("storage/schema_outbox.sql"),
+        },
     ])
 }
 

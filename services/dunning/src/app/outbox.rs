@@ -23,6 +23,10 @@ use crate::storage::{
 /// Commands carried out at once.
 const AT_ONCE: u64 = 32;
 
+/// For how long commands that have ended are kept, in microseconds: 30 days, as long as the registry knows their ids. What
+/// they did is on record there, and that one was refused is a task here.
+const KEPT: i64 = 30 * 24 * 3_600 * 1_000_000;
+
 /// The first wait after a command could not be carried out, and the longest, in microseconds.
 const FIRST_WAIT: i64 = 1_000_000;
 const LONGEST_WAIT: i64 = 600_000_000;
@@ -143,6 +147,14 @@ impl App {
             }
         }
         Ok(commands.len())
+    }
+
+    /// Forgets at most `limit` commands that ended 30 days ago; answers how many.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn forget_commands(&self, limit: u64) -> Result<u64> {
+        outbox::forget_ended(self.publisher.db(), KEPT, limit).await
     }
 
     async fn refused(&self, command: &Command, reason: &str) -> Result<()> {

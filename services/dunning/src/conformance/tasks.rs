@@ -10,7 +10,8 @@ use mahnwerk_proto::{
     scoring::v1::RiskClass,
 };
 use mahnwerk_runtime::{
-    db::{Db, Sql},
+    db::{Db, Sql, column},
+    error::Error,
     validate::from_date,
 };
 use tonic::{Code, Request, Response, Status};
@@ -296,5 +297,48 @@ pub async fn commands_are_carried_out_once_or_become_tasks(db: &Db) -> Outcome {
     assert!(command.is_some_and(|it| {
         it.command_id.len() <= 64 && matches!(it.order, Order::RecordContact { .. })
     }));
+    Ok(())
+}
+
+/// Commands are forgotten 30 days after they ended, a batch at a time; one that is open never is, however old.
+///
+/// # Errors
+/// Those of the calls.
+pub async fn ended_commands_are_forgotten_after_30_days(db: &Db) -> Outcome {
+    const KEPT: i64 = 30 * 24 * 3_600 * 1_000_000;
+    let aged = async |age: i64| {
+        let sql = "UPDATE command SET next_at = next_at - $1";
+        db.execute(sql, vec![age.into()]).await
+    };
+    let left = async || {
+        let rows = db.query("SELECT state FROM command", vec![]).await?;
+        let states = rows.iter().map(|row| Ok(column(row, "state")?));
+        states.collect::<Result<Vec<String>, Error>>()
+    };
+    let mut runner = Runner::open(db).await?;
+    for (debtor, item) in [("d1", "R1"), ("d2", "R2"), ("d3", "R3")] {
+        runner.world.owing(debtor, &[(item, 10_000, DUE)]);
+    }
+    runner.switch(true).await?;
+    runner.released().await?;
+    runner.send().await?;
+    let book = Book::default();
+    let refused = Failure::Refused("RESOURCE_NOT_FOUND".to_owned());
+    *lock(&book.failures) = vec![Failure::Later, refused];
+    runner.carry_out(&book).await?;
+    let app = runner.api.app.clone();
+    // A minute is left.
+    aged(KEPT - 60_000_000).await?;
+    assert_eq!(app.forget_commands(10).await?, 0);
+    assert_eq!(left().await?.len(), 3);
+    aged(120_000_000).await?;
+    assert_eq!(app.forget_commands(1).await?, 1);
+    assert_eq!(app.forget_commands(10).await?, 1);
+    assert_eq!(left().await?, ["OPEN"]);
+    // The one that waited so long ends now, and is kept from now on.
+    runner.carry_out(&book).await?;
+    assert_eq!(lock(&book.done).len(), 2);
+    assert_eq!(app.forget_commands(10).await?, 0);
+    assert_eq!(left().await?, ["DONE"]);
     Ok(())
 }

@@ -88,18 +88,19 @@ pub async fn lease_due(db: &Db, limit: u64, lease: i64) -> Result<Vec<Command>> 
         .collect()
 }
 
-/// Ends commands that are open: `DONE` or `REFUSED`. Answers how many were.
+/// Ends commands that are open: `DONE` or `REFUSED`. From then on `next_at` is when that was. Answers how many were open.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn end(on: &impl Sql, commands: &[Command], state: &str) -> Result<u64> {
+    let now = now_micros(on.on().get_database_backend());
     let each = commands.iter();
     let rows = Rows::new()
         .text("creditor_id", each.clone().map(|row| &*row.creditor_id))
         .text("command_id", each.map(|row| &*row.command_id));
     on.execute_rows(rows, vec![state.into()], |table, n| {
         format!(
-            "UPDATE command SET state = ${n} WHERE (creditor_id, command_id) IN \
+            "UPDATE command SET state = ${n}, next_at = {now} WHERE (creditor_id, command_id) IN \
              (SELECT r.creditor_id, r.command_id FROM {table} AS r) AND state = 'OPEN'"
         )
     })
@@ -128,4 +129,24 @@ pub async fn postpone(on: &impl Sql, commands: &[(&Command, i64)]) -> Result<()>
     })
     .await?;
     Ok(())
+}
+
+/// Deletes at most `limit` commands that ended more than `age` microseconds ago, and says how many; to be called until it
+/// says fewer.
+///
+/// # Errors
+/// Those of the database.
+pub async fn forget_ended(db: &Db, age: i64, limit: u64) -> Result<u64> {
+    let now = now_micros(db.backend());
+    db.execute(
+        &format!(
+            "DELETE FROM command WHERE (creditor_id, command_id) IN (SELECT creditor_id, command_id FROM command \
+             WHERE state <> 'OPEN' AND next_at < {now} - $1 ORDER BY next_at LIMIT $2)"
+        ),
+        vec![
+            age.into(),
+            i64::try_from(limit).unwrap_or(i64::MAX).into(),
+        ],
+    )
+    .await
 }

@@ -1,5 +1,6 @@
 //! The arguments: here those of the program and of the first commands, in the modules those of further groups.
 
+pub(crate) mod doctor;
 pub(crate) mod dunning;
 pub(crate) mod facts;
 pub(crate) mod segments;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use doctor::DoctorArgs;
 use dunning::{DispatchCommand, NoticeCommand, ProcedureCommand, RunCommand};
 use facts::{
     BankImportArgs, ContactCommand, DeceasedArgs, DisputeCommand, PlanCommand, PromiseCommand,
@@ -29,6 +31,7 @@ Exit codes:
   4    not found
   5    the service cannot be reached, is not ready or too slow: try again
   6    import: some rows were refused (the others are posted)
+  7    doctor: something needs attention
   130  interrupted
 
 Errors go to standard error: the status code, the stable reason, and every wrong field.";
@@ -210,6 +213,8 @@ pub(crate) enum Command {
     Contact(ContactCommand),
     /// Record that the bank statements up to a day have been imported
     BankImport(BankImportArgs),
+    /// Say whether the suite is well, and if not, what to do next
+    Doctor(DoctorArgs),
     /// Look after the change feeds
     #[command(subcommand)]
     Feed(FeedCommand),

@@ -30,6 +30,7 @@ use mahnwerk_runtime::{
     ids::{IdSource as _, SystemIds},
 };
 use tonic::{Code, Request, Status};
+use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt as _;
 
 use crate::cli::{Service, Urls};
@@ -223,6 +224,10 @@ impl Clients {
 
     pub(crate) fn feed_admin(&self, service: Service) -> FeedAdminServiceClient<Channel> {
         FeedAdminServiceClient::new(self.channel(service))
+    }
+
+    pub(crate) fn health(&self, service: Service) -> HealthClient<Channel> {
+        HealthClient::new(self.channel(service))
     }
 
     fn channel(&self, service: Service) -> Channel {

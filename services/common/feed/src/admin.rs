@@ -9,6 +9,7 @@ use mahnwerk_proto::common::v1::{
     feed_admin_service_server::FeedAdminService,
 };
 use mahnwerk_runtime::{
+    about,
     context::Call,
     db::{Sql, column},
     error::{Error, Result},
@@ -281,7 +282,8 @@ impl FeedAdminService for FeedAdmin {
         &self,
         _request: Request<GetFeedStatusRequest>,
     ) -> Result<Response<GetFeedStatusResponse>, Status> {
-        Ok(Response::new(self.status().await?))
+        let status = self.status().await?;
+        Ok(about::announced(status, &**self.publisher().clock()))
     }
 
     async fn list_parked(

@@ -4,6 +4,7 @@
 //! [`db`] connects and migrates its database, [`server`] opens the API listener and the ops listener and drains them,
 //! [`cli`] makes a program of it, and [`error`] is its one error type, mapped to a gRPC status in [`status`].
 
+pub mod about;
 pub mod cli;
 pub mod clock;
 pub mod config;

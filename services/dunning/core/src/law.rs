@@ -36,7 +36,7 @@ pub use exact::Exact;
 pub use fee::Fee;
 pub use half_year::HalfYear;
 pub use interest::{Interest, Line};
-pub use pack::{BaseRate, Country, Rate, Source, Unconfirmed};
+pub use pack::{BaseRate, Country, Rate, Source, TableRate, Unconfirmed};
 
 use pack::Pack;
 
@@ -143,6 +143,13 @@ impl LawPacks {
     /// [`LawError::NoPack`].
     pub fn conventions(&self, country: Country) -> Result<Conventions, LawError> {
         Ok(self.pack(country)?.conventions.settings)
+    }
+
+    /// What the tables of all packs say of a half-year. A country whose rates are fixed has none.
+    #[must_use]
+    pub fn table_rates(&self, half_year: HalfYear) -> Vec<TableRate<'_>> {
+        let packs = self.0.iter();
+        packs.flat_map(|pack| pack.table_rates(half_year)).collect()
     }
 
     /// The entries that our sources do not confirm, by pack; to be reported when a service starts.

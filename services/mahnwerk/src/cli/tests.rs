@@ -75,6 +75,8 @@ fn every_command_is_understood() {
         "debtor show acme C-1 --at-least T",
         "debtor deceased acme C-1 --since 2026-01-05",
         "debtor deceased acme C-1 --lift",
+        "doctor",
+        "doctor --patience 60 --creditors 1000 --today 2026-08-01 --output json",
         "feed status --service dunning",
         "feed parked list --service segmentation",
         "watch --service segmentation --output json",
@@ -116,6 +118,8 @@ fn what_contradicts_itself_or_is_missing_is_refused() {
             "pause add acme P --debtor C --segment s --kind suppress --from 2026-01-01 --reason x",
             ErrorKind::ArgumentConflict,
         ),
+        ("doctor --creditors 0", ErrorKind::ValueValidation),
+        ("doctor --today tomorrow", ErrorKind::ValueValidation),
         ("task done acme T perhaps", ErrorKind::InvalidValue),
         ("bank-import acme yesterday", ErrorKind::ValueValidation),
         (

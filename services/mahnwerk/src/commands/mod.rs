@@ -4,6 +4,7 @@ mod arrangement;
 mod contact;
 pub(crate) mod credit;
 mod debtor;
+mod doctor;
 mod feed;
 mod listing;
 mod notice;
@@ -17,7 +18,7 @@ pub(crate) mod watch;
 mod why;
 mod work;
 
-use std::path::Path;
+use std::{path::Path, process::ExitCode};
 
 use clap::CommandFactory as _;
 
@@ -44,13 +45,14 @@ impl Context {
     }
 }
 
-/// Runs the command.
+/// Runs the command. Answers the exit code if nothing stopped it.
 ///
 /// # Errors
 /// Whatever stopped it.
-pub(crate) async fn run(cli: Cli) -> Result<()> {
+pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     let context = Context::new(&cli.global)?;
-    match cli.command {
+    let done = match cli.command {
+        Command::Doctor(args) => return doctor::run(&context, &cli.global.urls, &args).await,
         Command::Up(args) => up::run(&args).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Import(ImportCommand::Ledger(args)) => import::run(&context, &args).await,
@@ -87,7 +89,8 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
             );
             Ok(())
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Reads a text file that an argument names.

@@ -88,6 +88,19 @@ pub struct BaseRate<'p> {
     pub source: Source<'p>,
 }
 
+/// What a table of base or reference rates says of a half-year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableRate<'p> {
+    /// Whose pack.
+    pub country: Country,
+    /// The table: `base_rate`.
+    pub table: &'p str,
+    /// The rate; `None` if the pack does not hold it.
+    pub rate: Option<BaseRate<'p>>,
+    /// What is missing, if our sources do not confirm it.
+    pub unconfirmed: Option<&'p str>,
+}
+
 /// An entry that our sources do not confirm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unconfirmed<'p> {
@@ -297,11 +310,28 @@ impl Pack {
         Ok(Rate {
             ppm: rule.rate_bp(row.map_or(0, |row| row.bp)) * PPM_PER_BP,
             legal_basis: self.source(&rule.source),
-            base: row.map(|row| BaseRate {
-                ppm: row.bp * PPM_PER_BP,
-                source: self.source(&row.source),
-            }),
+            base: row.map(|row| self.base_rate(row)),
         })
+    }
+
+    /// What each table says of a half-year.
+    pub(super) fn table_rates(&self, half_year: HalfYear) -> impl Iterator<Item = TableRate<'_>> {
+        self.tables.iter().map(move |(name, table)| {
+            let row = table.row(half_year);
+            TableRate {
+                country: self.country,
+                table: name,
+                rate: row.map(|row| self.base_rate(row)),
+                unconfirmed: row.and_then(|row| row.unconfirmed.as_deref()),
+            }
+        })
+    }
+
+    fn base_rate<'p>(&'p self, row: &'p RateRow) -> BaseRate<'p> {
+        BaseRate {
+            ppm: row.bp * PPM_PER_BP,
+            source: self.source(&row.source),
+        }
     }
 
     /// The source of a key; every key of a pack has one, as loading it checks.

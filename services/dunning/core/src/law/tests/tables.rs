@@ -1,6 +1,6 @@
 //! The rates of the packs against the rates the collection prints.
 
-use super::super::{Country, DebtorKind, LawError, LawPacks};
+use super::super::{Country, DebtorKind, HalfYear, LawError, LawPacks, TableRate};
 use super::{claim, day, packs};
 
 use Country::{At, Be, Ch, De, Nl};
@@ -227,4 +227,41 @@ fn nothing_is_known_of_2027_where_rates_are_published() {
         assert_eq!(error.to_string(), expected);
         assert!(matches!(error, LawError::RateNotPublished { .. }));
     }
+}
+
+#[test]
+fn the_tables_of_a_half_year_are_told_with_what_they_lack() {
+    let packs = packs();
+    let told = |half_year: &str| {
+        let half_year = HalfYear::parse(half_year).unwrap();
+        let rates = packs.table_rates(half_year).into_iter();
+        let bp = |rate: TableRate<'_>| rate.rate.map(|rate| rate.ppm / 100);
+        rates
+            .map(|it| {
+                (
+                    it.country,
+                    it.table.to_owned(),
+                    bp(it),
+                    it.unconfirmed.is_some(),
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    let of = |rates: [Option<i64>; 5], unconfirmed| {
+        let tables = [
+            (De, "base_rate"),
+            (At, "base_rate"),
+            (Nl, "decree_rate"),
+            (Nl, "ecb_rate"),
+            (Be, "reference_rate"),
+        ];
+        let rows = tables.into_iter().zip(rates);
+        rows.map(|((country, table), bp)| {
+            (country, table.to_owned(), bp, unconfirmed && country == Be)
+        })
+        .collect::<Vec<_>>()
+    };
+    let known = [Some(152), Some(153), Some(400), Some(240), Some(240)];
+    assert_eq!(told("2026-H2"), of(known, true));
+    assert_eq!(told("2926-H2"), of([None; 5], false));
 }

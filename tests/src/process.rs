@@ -76,6 +76,34 @@ impl Program {
         self
     }
 
+    /// Runs its `migrate`. Answers the steps that it says to have applied.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub async fn migrate(&self) -> Vec<String> {
+        let mut command = self.command("migrate", 0);
+        let output = command.output().await.expect("the program runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command:?}: {errors}");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let applied = said
+            .lines()
+            .filter_map(|line| line.strip_prefix("applied "));
+        applied.map(ToOwned::to_owned).collect()
+    }
+
+    /// Runs its `serve`, which must end by itself in failure. Answers what it wrote to its log.
+    ///
+    /// # Panics
+    /// If it goes on, or ends well.
+    pub async fn fails_to_start(&self) -> String {
+        let mut command = self.command("serve", 0);
+        let output = timeout(PATIENCE, command.output()).await;
+        let output = output.expect("it ends").expect("the program runs");
+        assert!(!output.status.success(), "{command:?} ended well");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
     /// Starts it on a free port and waits until it listens.
     pub async fn start(&self) -> Process {
         self.start_on(0).await
@@ -89,9 +117,10 @@ impl Program {
         self.start_on(port.expect("an address with a port")).await
     }
 
-    async fn start_on(&self, port: u16) -> Process {
+    /// The program with one of its commands.
+    fn command(&self, name: &str, port: u16) -> Command {
         let mut command = Command::new(binary(&format!("mahnwerk-{}", self.name)));
-        command.arg("serve");
+        command.arg(name);
         let more: Vec<_> = self
             .more
             .iter()
@@ -100,11 +129,17 @@ impl Program {
         for (key, value) in overrides(&self.database, port, &more) {
             command.arg("--set").arg(format!("{key}={value}"));
         }
-        let mut child = command
+        command
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    async fn start_on(&self, port: u16) -> Process {
+        let mut command = self.command("serve", port);
+        let mut child = command
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}; tests/run builds the programs"));
         let log = Log::follow(&mut child);

@@ -133,11 +133,11 @@ impl Work {
         let sending = repeat("dispatch", Sending(self.dispatcher), wake(), stop());
         let outbox = Outbox(self.app.clone(), self.registry);
         let outbox = repeat("outbox", outbox, wake(), stop());
-        let retention = retention::keep(self.app.clone(), stop());
+        // Has nothing to hand over when it is stopped.
+        tokio::spawn(retention::keep(self.app.clone(), stop()));
         running
             .with_background(tokio::spawn(sending))
             .with_background(tokio::spawn(outbox))
-            .with_background(tokio::spawn(retention))
     }
 }
 

@@ -28,8 +28,8 @@ async fn forget_everything(stage: &Stage) -> u64 {
     let publisher = Publisher::open(db, SERVICE, ENTITIES, clock.clone(), ids)
         .await
         .expect("the registry's feed");
-    let emptied = expire_events(&publisher, clock.now() + 1, EVERYTHING).await;
-    emptied.expect("retention")
+    let emptied = expire_events(&publisher, clock.now() + 1, 0, EVERYTHING).await;
+    emptied.expect("retention").emptied
 }
 
 /// As when old data is archived: rows go, no event says so.

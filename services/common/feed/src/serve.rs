@@ -9,6 +9,7 @@ use mahnwerk_proto::common::v1::{
 };
 use mahnwerk_runtime::{
     error::{Error, Result},
+    telemetry::names,
     validate::Checker,
 };
 use tokio::sync::{mpsc, watch};
@@ -79,7 +80,7 @@ impl FeedServer {
         let (_, high) = horizon(publisher.db()).await?;
         if from.tx > high {
             tracing::error!(
-                alert = "cursor_beyond_history",
+                alert = names::ALERT_CURSOR,
                 consumer = %request.consumer,
                 cursor = from.tx,
                 history = high,

@@ -19,8 +19,8 @@ use tokio::sync::watch;
 use tonic::service::Routes;
 
 use crate::{
-    Consumer, ConsumerSettings, EntityType, FeedAdmin, FeedServer, Freshness, Projection,
-    Publisher, SnapshotSource, Tailer, freshness, keep_retention,
+    Consumer, ConsumerSettings, EntityType, FeedAdmin, FeedServer, Freshness, Measure, Projection,
+    Publisher, SnapshotSource, Tailer, freshness, keep_retention, measure::keep_measuring,
 };
 
 /// A service on its way up.
@@ -34,6 +34,7 @@ pub struct Service {
     feeds: Vec<freshness::Feed>,
     progress: watch::Sender<u64>,
     bookmark: Duration,
+    measure: Option<Arc<dyn Measure>>,
 }
 
 impl Service {
@@ -74,6 +75,7 @@ impl Service {
             feeds: Vec::new(),
             progress,
             bookmark: Duration::from_millis(settings.feed.bookmark_ms),
+            measure: None,
         })
     }
 
@@ -118,6 +120,11 @@ impl Service {
         )
     }
 
+    /// Tells these figures as metrics.
+    pub fn measure(&mut self, measure: Arc<dyn Measure>) {
+        self.measure = Some(measure);
+    }
+
     /// Serves `routes`, the feed with snapshots from `snapshot`, and its administration, until `shutdown`. `names` are
     /// the full names of the services in `routes`.
     ///
@@ -155,6 +162,12 @@ impl Service {
         };
         let mut running = server::start(spec, settings, shutdown.clone()).await?;
         tokio::spawn(self.tailer.run(shutdown.stop.clone()));
+        tokio::spawn(keep_measuring(
+            self.publisher.clone(),
+            self.feeds.iter().map(|(feed, _)| *feed).collect(),
+            self.measure,
+            shutdown.draining.clone(),
+        ));
         tokio::spawn(keep_retention(self.publisher, shutdown.draining));
         for consumer in self.consumers {
             let stop = shutdown.stop.clone();

@@ -12,6 +12,7 @@ use std::{
 use mahnwerk_runtime::{
     db::{Db, Sql, column},
     error::{Error, Result},
+    telemetry::{KeyValue, names, observe},
 };
 use sea_orm::QueryResult;
 use tokio::{sync::watch, time::Instant};
@@ -52,6 +53,9 @@ pub(crate) struct Head {
     pub contained: Arc<Contained>,
 }
 
+/// A transaction that holds the horizon back, and since when it has been seen to.
+type Held = Option<(i64, Instant)>;
+
 #[derive(Default)]
 struct Ring {
     /// Events with tx >= start are all here, up to the horizon.
@@ -66,8 +70,7 @@ pub struct Tailer {
     publisher: Publisher,
     ring: Arc<RwLock<Ring>>,
     head: watch::Sender<Head>,
-    /// The transaction that holds the horizon back, and since when it has been seen to.
-    held: Arc<Mutex<Option<(i64, Instant)>>>,
+    held: Arc<Mutex<Held>>,
 }
 
 /// Events in order, complete up to `until`.
@@ -129,11 +132,11 @@ impl Tailer {
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut identity = tokio::time::interval(IDENTITY_CHECK);
         identity.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        let oldest_writer = opentelemetry::global::meter("mahnwerk")
-            .f64_gauge("feed.writer.oldest")
-            .with_unit("s")
-            .with_description("Age of the oldest open writer of the database cluster, which holds every feed back")
-            .build();
+        let service = KeyValue::new(names::SERVICE, self.publisher.service());
+        observe(&names::FEED_WRITER, &self.held, move |held, tell| {
+            let service = std::slice::from_ref(&service);
+            tell(held_for(held).as_secs_f64(), service);
+        });
         let mut lost = false;
         loop {
             let committed = self.publisher.committed().notified();
@@ -142,7 +145,6 @@ impl Tailer {
                 () = stop.cancelled() => return,
                 _ = identity.tick() => {
                     check = true;
-                    oldest_writer.record(self.oldest_writer().as_secs_f64(), &[]);
                 }
                 () = committed => {}
                 _ = poll.tick() => {}
@@ -352,8 +354,7 @@ impl Tailer {
     /// anywhere in the cluster, prepared ones included, and no privilege is needed to see it.
     #[must_use]
     pub fn oldest_writer(&self) -> Duration {
-        let held = *self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.map_or(Duration::ZERO, |(_, since)| since.elapsed())
+        held_for(&self.held)
     }
 
     fn observe_horizon(&self, low: i64, high: i64) {
@@ -364,6 +365,11 @@ impl Tailer {
             _ => Some((low, Instant::now())),
         };
     }
+}
+
+fn held_for(held: &Mutex<Held>) -> Duration {
+    let held = *held.lock().unwrap_or_else(PoisonError::into_inner);
+    held.map_or(Duration::ZERO, |(_, since)| since.elapsed())
 }
 
 /// How far one path is by which an upstream's facts come here.

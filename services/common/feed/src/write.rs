@@ -9,6 +9,7 @@ use mahnwerk_runtime::{
     error::{Error, Result},
     idempotency::{self, RequestKey},
     ids::SharedIds,
+    telemetry::{self, KeyValue, names::Metric},
     token::ConsistencyToken,
 };
 use prost::Message;
@@ -211,6 +212,8 @@ pub struct WriteTx {
     recorded_at: i64,
     /// Not written yet.
     events: Vec<NewEvent>,
+    /// Not counted yet.
+    counts: Vec<(Metric, u64, Vec<KeyValue>)>,
 }
 
 impl WriteTx {
@@ -283,6 +286,7 @@ impl WriteTx {
             tx,
             incarnation,
             events: Vec::new(),
+            counts: Vec::new(),
         };
         Ok((begun, answered))
     }
@@ -332,6 +336,13 @@ impl WriteTx {
         }
         self.events.extend(events);
         Ok(())
+    }
+
+    /// Counts for a metric when this is committed; what is rolled back never happened.
+    pub fn count(&mut self, metric: Metric, number: usize, labels: Vec<KeyValue>) {
+        if number > 0 {
+            self.counts.push((metric, number as u64, labels));
+        }
     }
 
     /// Writes the events, and stores the answer of the request they belong to; in one statement where the engine can,
@@ -406,6 +417,9 @@ impl WriteTx {
         let token = self.token();
         self.txn.commit().await?;
         self.publisher.committed().notify_waiters();
+        for (metric, number, labels) in &self.counts {
+            telemetry::count(metric, *number, labels);
+        }
         Ok(token)
     }
 

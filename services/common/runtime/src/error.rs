@@ -7,6 +7,8 @@ use std::time::Duration;
 use mahnwerk_proto::common::v1::ErrorReason;
 use sea_orm::DbErr;
 
+use crate::telemetry::{self, names};
+
 /// A field that is wrong, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -190,8 +192,25 @@ impl From<DbErr> for Error {
 
 impl Error {
     fn unavailable_because(error: &DbErr) -> Self {
+        if is_pool_timeout(error) {
+            telemetry::count(&names::POOL_TIMEOUTS, 1, &[]);
+        }
         tracing::warn!(error = %error, "database unavailable");
         Self::database_unavailable()
+    }
+}
+
+/// Whether all connections were in use for too long.
+fn is_pool_timeout(error: &DbErr) -> bool {
+    use sea_orm::{ConnAcquireErr, RuntimeErr, sqlx::Error as Sqlx};
+    match error {
+        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => true,
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            matches!(error.as_ref(), Sqlx::PoolTimedOut)
+        }
+        _ => false,
     }
 }
 

@@ -121,6 +121,6 @@ async fn a_call_continues_its_callers_trace_and_is_counted() {
     assert!(
         ops.contains("rpc_server_active_requests{"),
         "{}",
-        names::RPC_ACTIVE
+        names::RPC_ACTIVE.name
     );
 }

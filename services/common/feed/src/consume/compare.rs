@@ -21,8 +21,8 @@ use mahnwerk_runtime::{
     db::{Sql, column, now_micros},
     error::{Error, Result},
     status::chain,
+    telemetry::{self, KeyValue, names},
 };
-use opentelemetry::KeyValue;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -266,10 +266,10 @@ impl Consumer {
         }
         for (entity, count) in by_entity {
             let [feed, consumer] = self.labels();
-            let entity_label = KeyValue::new("entity", entity.to_owned());
-            self.drift.add(count, &[feed, consumer, entity_label]);
+            let entity_label = KeyValue::new(names::ENTITY, entity.to_owned());
+            telemetry::count(&names::FEED_DRIFT, count, &[feed, consumer, entity_label]);
             tracing::error!(
-                alert = "projection_drift",
+                alert = names::ALERT_DRIFT,
                 feed = self.feed(),
                 partition = part,
                 entity,

@@ -25,12 +25,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use futures::FutureExt as _;
 use mahnwerk_client::Channel;
 use mahnwerk_proto::common::v1::{WatchRequest, feed_service_client::FeedServiceClient};
-use mahnwerk_runtime::status::chain;
 use mahnwerk_runtime::{
     db::Db,
     error::{Error, Result},
+    status::chain,
+    telemetry::{KeyValue, names},
 };
-use opentelemetry::{KeyValue, metrics::Counter};
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -169,7 +169,6 @@ pub struct Consumer {
     /// Cursors were changed beside the stream.
     reload: Notify,
     lag: Lag,
-    drift: Counter<u64>,
 }
 
 /// Longest pause after an error.
@@ -185,7 +184,6 @@ impl Consumer {
         settings: ConsumerSettings,
         progress: watch::Sender<u64>,
     ) -> Self {
-        let meter = opentelemetry::global::meter("mahnwerk");
         Self {
             owner: publisher.ids().next().to_string(),
             publisher,
@@ -196,11 +194,6 @@ impl Consumer {
             progress,
             reload: Notify::new(),
             lag: Lag::default(),
-            drift: meter
-                .u64_counter("feed.consumer.drift")
-                .with_unit("{row}")
-                .with_description("Rows found to differ from the upstream and taken anew")
-                .build(),
         }
     }
 
@@ -425,8 +418,8 @@ impl Consumer {
 
     fn labels(&self) -> [KeyValue; 2] {
         [
-            KeyValue::new("feed", self.feed()),
-            KeyValue::new("consumer", self.publisher.service()),
+            KeyValue::new(names::FEED, self.feed()),
+            KeyValue::new(names::CONSUMER, self.publisher.service()),
         ]
     }
 }

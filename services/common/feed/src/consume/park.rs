@@ -8,6 +8,7 @@ use mahnwerk_runtime::{
     db::{Rows, Sql, column},
     error::{Error, Result},
     status::chain,
+    telemetry::names,
 };
 use prost::Message;
 
@@ -163,7 +164,7 @@ impl Consumer {
     /// Parks a key. Its changes are queued by the caller, who finds it parked.
     pub(super) async fn park(&self, tx: &WriteTx, key: &Key, poison: &Poison) -> Result<()> {
         tracing::error!(
-            alert = "debtor_parked",
+            alert = names::ALERT_PARKED,
             feed = self.feed(),
             creditor = %key.0,
             debtor = %key.1,

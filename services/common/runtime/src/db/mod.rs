@@ -31,6 +31,17 @@ pub struct Db {
     writer: Option<Arc<Mutex<()>>>,
 }
 
+/// The connections of a pool. How many wait for one the pool does not tell; how many gave up is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// Those that somebody works with, or that are being made.
+    pub used: u32,
+    /// Those that nobody works with.
+    pub idle: u32,
+    /// The most there may be.
+    pub max: u32,
+}
+
 /// A transaction that may write. Dropping it rolls back.
 pub struct WriteTxn {
     txn: DatabaseTransaction,
@@ -54,6 +65,26 @@ impl Db {
     #[must_use]
     pub fn is_postgres(&self) -> bool {
         self.backend() == DbBackend::Postgres
+    }
+
+    /// The connections as they are now.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        let (all, idle, max) = if self.is_postgres() {
+            let pool = self.pool.get_postgres_connection_pool();
+            let max = pool.options().get_max_connections();
+            (pool.size(), pool.num_idle(), max)
+        } else {
+            let pool = self.pool.get_sqlite_connection_pool();
+            let max = pool.options().get_max_connections();
+            (pool.size(), pool.num_idle(), max)
+        };
+        let idle = u32::try_from(idle).unwrap_or(u32::MAX);
+        Connections {
+            used: all.saturating_sub(idle),
+            idle,
+            max,
+        }
     }
 
     /// Begins a transaction that may write (READ COMMITTED on PostgreSQL, IMMEDIATE on SQLite). Nothing is sent to the

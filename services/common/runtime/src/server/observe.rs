@@ -31,16 +31,18 @@ pub(super) struct Instruments {
 impl Instruments {
     pub(super) fn new() -> Self {
         let meter = telemetry::meter();
+        let (duration, active) = (names::RPC_DURATION, names::RPC_ACTIVE);
         Self {
             duration: meter
-                .f64_histogram(names::RPC_DURATION)
-                .with_unit("s")
-                .with_description("Duration of calls served")
+                .f64_histogram(duration.name)
+                .with_unit(duration.unit)
+                .with_description(duration.description)
                 .with_boundaries(BOUNDS.to_vec())
                 .build(),
             active: meter
-                .i64_up_down_counter(names::RPC_ACTIVE)
-                .with_description("Calls being worked on")
+                .i64_up_down_counter(active.name)
+                .with_unit(active.unit)
+                .with_description(active.description)
                 .build(),
         }
     }

@@ -1,6 +1,6 @@
 //! Ready means: the schema has everything this program knows, and the database answers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use opentelemetry::{KeyValue, metrics::Gauge};
 use tokio::{sync::watch, time::Instant};
@@ -47,7 +47,7 @@ impl State {
 /// Finds out again and again whether the service is ready, and tells health.
 pub(super) struct Monitor {
     service: &'static str,
-    db: Db,
+    db: Arc<Db>,
     migrations: Migrations,
     grpc_names: Vec<&'static str>,
     health: HealthReporter,
@@ -59,17 +59,19 @@ pub(super) struct Monitor {
 impl Monitor {
     /// A monitor that has checked once.
     pub(super) async fn new(spec: &ServiceSpec, health: HealthReporter) -> Self {
+        let (ready, db) = (names::READY, Arc::new(spec.db.clone()));
+        tell_connections(spec.name, &db);
         let monitor = Self {
             service: spec.name,
-            db: spec.db.clone(),
+            db,
             migrations: spec.migrations.clone(),
             grpc_names: spec.grpc_names.clone(),
             health,
             state: watch::Sender::new(State::DatabaseAway),
             reached: Instant::now(),
             gauge: telemetry::meter()
-                .u64_gauge(names::READY)
-                .with_description("1 while the service is ready")
+                .u64_gauge(ready.name)
+                .with_description(ready.description)
                 .build(),
         };
         let found = monitor.check().await.unwrap_or(State::DatabaseAway);
@@ -107,7 +109,7 @@ impl Monitor {
 
     /// `None` if the database did not answer.
     async fn check(&self) -> Option<State> {
-        let missing = tokio::time::timeout(CHECK_TIMEOUT, self.migrations.missing(&self.db)).await;
+        let missing = tokio::time::timeout(CHECK_TIMEOUT, self.migrations.missing(&*self.db)).await;
         let missing: Vec<&str> = missing.map_or_else(|_| None, Result::ok)?;
         Some(if missing.is_empty() {
             State::Ready
@@ -149,6 +151,21 @@ impl Monitor {
             self.health.set_service_status(name, status).await;
         }
     }
+}
+
+/// Tells how many connections of the pool are in use, while `db` is held.
+fn tell_connections(service: &'static str, db: &Arc<Db>) {
+    let pool = KeyValue::new(names::POOL, service);
+    let labels = ["used", "idle"].map(|it| [pool.clone(), KeyValue::new(names::POOL_STATE, it)]);
+    telemetry::observe(&names::POOL_CONNECTIONS, db, move |db, tell| {
+        let now = db.connections();
+        let [used, idle] = &labels;
+        tell(f64::from(now.used), used);
+        tell(f64::from(now.idle), idle);
+    });
+    telemetry::observe(&names::POOL_MAX, db, move |db, tell| {
+        tell(f64::from(db.connections().max), std::slice::from_ref(&pool));
+    });
 }
 
 /// What to be after a check. A database that is away for a moment changes nothing.

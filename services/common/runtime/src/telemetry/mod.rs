@@ -1,16 +1,20 @@
 //! Logs, traces and metrics, started once per process.
 //!
 //! Traces and metrics go out by OTLP where the standard `OTEL_*` variables name an endpoint; without one nothing is
-//! sent, but calls have trace ids all the same. Metrics are also at `/metrics` of the ops listener. A crate that
-//! measures something takes its instruments from [`meter`], after [`init`]; an instrument made before measures nothing.
+//! sent, but calls have trace ids all the same. Metrics are also at `/metrics` of the ops listener. All of them are in
+//! [`names`]; they are counted by [`count`] and told by [`observe`] and [`Figures`], after [`init`]: before it, nothing is
+//! measured.
 
+mod figures;
 mod format;
+mod instruments;
 pub mod names;
 mod propagation;
 
 use std::{io::IsTerminal as _, sync::Arc};
 
-use opentelemetry::{KeyValue, global, trace::TracerProvider as _};
+pub use opentelemetry::KeyValue;
+use opentelemetry::{global, trace::TracerProvider as _};
 use opentelemetry_sdk::{
     Resource,
     metrics::SdkMeterProvider,
@@ -24,6 +28,8 @@ use tracing_subscriber::{
     layer::SubscriberExt as _,
 };
 
+pub use figures::{Figure, Figures};
+pub use instruments::{announce, count, observe};
 pub use propagation::{current_trace_id, current_traceparent, extract, inject, link_to};
 
 use crate::{
@@ -32,6 +38,8 @@ use crate::{
     error::{Error, Result},
 };
 
+/// All crates of the workspace have the same.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Targets of our own crates begin with this.
 const OWN_TARGETS: &str = "mahnwerk";
 /// Targets that say too much at info.
@@ -121,6 +129,8 @@ pub fn install(
         .map_err(|error| Error::Internal(Box::new(error)))?;
     global::set_tracer_provider(tracer.clone());
     global::set_meter_provider(meter.clone());
+    instruments::start(&self::meter());
+    tell_build();
     Ok(TelemetryGuard { tracer, meter })
 }
 
@@ -128,6 +138,17 @@ pub fn install(
 #[must_use]
 pub fn meter() -> opentelemetry::metrics::Meter {
     global::meter(names::METER)
+}
+
+fn tell_build() {
+    let build = names::BUILD;
+    let gauge = meter()
+        .u64_gauge(build.name)
+        .with_unit(build.unit)
+        .with_description(build.description)
+        .build();
+    gauge.record(1, &[KeyValue::new(names::VERSION, VERSION)]);
+    count(&names::POOL_TIMEOUTS, 0, &[]);
 }
 
 /// All metrics of the process in the Prometheus text format.
@@ -142,8 +163,7 @@ pub fn metrics_text() -> Result<String> {
 
 fn resource(service: &'static str) -> Resource {
     // The builder's detectors read OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES; what is given here would win.
-    let mut builder = Resource::builder()
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+    let mut builder = Resource::builder().with_attribute(KeyValue::new("service.version", VERSION));
     if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
         builder = builder.with_service_name(service);
     }

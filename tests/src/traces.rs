@@ -121,6 +121,12 @@ impl Collector {
         }
     }
 
+    /// What has been received so far.
+    #[must_use]
+    pub fn received(&self) -> Vec<Span> {
+        self.spans.borrow().clone()
+    }
+
     /// Waits for a span. Fails with the names of those received when it does not come.
     pub async fn wait_for(&self, what: &str, matches: impl Fn(&Span) -> bool) -> Span {
         let mut spans = self.spans.clone();

@@ -14,7 +14,8 @@ use mahnwerk_proto::{
     scoring::v1::GetScoreRequest,
     segmentation::v1::{Handling, Policy, ReminderFees, Scheme},
 };
-use tonic::Request;
+use mahnwerk_runtime::token::ConsistencyToken;
+use tonic::{Code, Request};
 
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER_SPAN_ID: &str = "00f067aa0ba902b7";
@@ -115,6 +116,52 @@ async fn the_notice_that_a_payment_withdrew_leads_back_to_the_payment_through_tw
         .map(|it| format!("{} {}", it.service, it.name))
         .collect();
     println!("{}: {}", notice.reason, chain.join(" ← "));
+}
+
+/// Of the calls that nobody samples only those that fail by our fault are told, in the caller's trace.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_call_is_told_though_nothing_is_sampled() {
+    let collector = Collector::start();
+    let databases = Databases::new(Engine::Sqlite, Service::Scoring);
+    let telemetry = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint.as_str()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
+        ("OTEL_TRACES_SAMPLER_ARG", "0"),
+    ];
+    let telemetry = telemetry.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let fleet = Fleet::start(&databases, Service::Scoring, |_| 1, &telemetry).await;
+    let mut clients = fleet.clients(0);
+    clients.open_creditor("c1").await;
+    clients.add_debtor("c1", "d1").await;
+    let token = clients.add_invoice(invoice("c1", "d1", "i1", 5_000)).await;
+    read_score(&clients, &token).await;
+
+    // A state that never comes.
+    let mut never = ConsistencyToken::decode(&token).expect("a token");
+    never.tx += 1_000_000;
+    let mut request = Request::new(GetScoreRequest {
+        creditor_id: "c1".to_owned(),
+        debtor_id: "d1".to_owned(),
+        at_least: never.encode(),
+        language: String::new(),
+    });
+    let traceparent = format!("00-{TRACE_ID}-{CALLER_SPAN_ID}-00");
+    let traceparent = traceparent.parse().expect("a header");
+    request.metadata_mut().insert("traceparent", traceparent);
+    let refused = clients.scores.get_score(request).await;
+    assert_eq!(refused.expect_err("no score").code(), Code::Unavailable);
+
+    let failed = collector
+        .wait_for("of the failed call", |span| span.trace_id == TRACE_ID)
+        .await;
+    assert!(failed.name.ends_with("ScoringService/GetScore"));
+    assert_eq!(failed.parent_span_id, CALLER_SPAN_ID);
+    // What went well before it would have come before it.
+    for span in collector.received() {
+        let well = ["/CreateCreditor", "/CreateDebtor", "/CreateInvoice"];
+        assert!(!well.iter().any(|it| span.name.ends_with(it)), "{span:?}");
+    }
 }
 
 /// A span of `service` over this work that links to `cause`.

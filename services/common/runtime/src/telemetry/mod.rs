@@ -3,13 +3,14 @@
 //! Traces and metrics go out by OTLP where the standard `OTEL_*` variables name an endpoint; without one nothing is
 //! sent, but calls have trace ids all the same. Metrics are also at `/metrics` of the ops listener. All of them are in
 //! [`names`]; they are counted by [`count`] and told by [`observe`] and [`Figures`], after [`init`]: before it, nothing is
-//! measured.
+//! measured. Which traces are sent is decided in `sampling`.
 
 mod figures;
 mod format;
 mod instruments;
 pub mod names;
 mod propagation;
+mod sampling;
 
 use std::{io::IsTerminal as _, sync::Arc};
 
@@ -19,7 +20,7 @@ use opentelemetry_sdk::{
     Resource,
     metrics::SdkMeterProvider,
     propagation::TraceContextPropagator,
-    trace::{SdkTracerProvider, TracerProviderBuilder},
+    trace::{BatchSpanProcessor, SdkTracerProvider, TracerProviderBuilder},
 };
 use tracing::{Metadata, level_filters::LevelFilter};
 use tracing_subscriber::{
@@ -90,7 +91,8 @@ pub fn init(service: &'static str, settings: &LogSettings) -> Result<TelemetryGu
             .with_tonic()
             .build()
             .map_err(|error| Error::Internal(Box::new(error)))?;
-        builder = builder.with_batch_exporter(exporter);
+        let exporter = BatchSpanProcessor::builder(exporter).build();
+        builder = sampling::errors_and_samples(builder, exporter);
     }
     install(service, settings, builder)
 }

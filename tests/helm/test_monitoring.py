@@ -17,34 +17,26 @@ RUNBOOKS = ROOT / "k8s" / "runbooks"
 BUILT_IN = {"up", "ALERTS"}
 WORDS = {
     "sum", "max", "min", "avg", "count", "by", "on", "rate", "increase", "or", "and", "unless", "offset", "bool",
-    "histogram_quantile", "avg_over_time", "label_values",
+    "changes", "histogram_quantile", "avg_over_time", "label_values",
 }  # fmt: skip
 
 
+def listed():
+    """The metrics of the one list that the services take their names from, as (kind, name, unit)."""
+    metrics = ROOT / "services" / "common" / "runtime" / "src" / "telemetry" / "names" / "metrics.rs"
+    line = re.compile(r'^    [A-Z_]+ = (\w+) "([^"]+)", "([^"]*)", \[', re.MULTILINE)
+    return line.findall(metrics.read_text())
+
+
 def exported():
-    """What the sources say, in the form that the Prometheus exporter gives it."""
-    constants = {}
-    names = ROOT / "services" / "common" / "runtime" / "src" / "telemetry" / "names.rs"
-    for name, value in re.findall(r'pub const (\w+): &str = "([^"]+)"', names.read_text()):
-        constants[f"names::{name}"] = value
-    made = re.compile(
-        r"\.(?:u64|i64|f64)_(?P<kind>(?:observable_)?(?:counter|gauge|up_down_counter)|histogram)"
-        r'\(\s*(?P<name>"[^"]+"|names::\w+)\s*,?\s*\)(?P<rest>.*?)\.build\(\)',
-        re.DOTALL,
-    )
+    """In the form that the Prometheus exporter gives them."""
     metrics = set()
-    for path in (ROOT / "services").rglob("*.rs"):
-        for found in made.finditer(path.read_text()):
-            name = found["name"].strip('"')
-            name = constants.get(name, name).replace(".", "_")
-            if '.with_unit("s")' in found["rest"]:
-                name += "_seconds"
-            if found["kind"] == "histogram":
-                metrics |= {f"{name}_{part}" for part in ("bucket", "count", "sum")}
-            elif found["kind"].endswith("counter") and "up_down" not in found["kind"]:
-                metrics.add(f"{name}_total")
-            else:
-                metrics.add(name)
+    for kind, name, unit in listed():
+        name = name.replace(".", "_") + {"s": "_seconds", "1": "_ratio"}.get(unit, "")
+        if kind == "Histogram":
+            metrics |= {f"{name}_{part}" for part in ("bucket", "count", "sum")}
+        else:
+            metrics.add(f"{name}_total" if kind == "Counter" else name)
     return metrics
 
 
@@ -87,7 +79,14 @@ def test_the_sources_are_read_as_they_are_meant():
         "feed_consumer_batch",
         "feed_consumer_drift_total",
         "feed_writer_oldest_seconds",
+        "dunning_runs_progress_ratio",
     }
+
+
+def test_no_instrument_has_a_name_of_its_own():
+    made = re.compile(r'\.(?:u64|i64|f64)_(?:observable_)?(?:counter|gauge|up_down_counter|histogram)\(\s*"')
+    sources = (ROOT / "services").rglob("*.rs")
+    assert not [str(path) for path in sources if made.search(path.read_text())]
 
 
 def test_every_metric_that_is_looked_at_is_exported_or_recorded():

@@ -1,6 +1,6 @@
 //! The services, running in the process of the test, on either engine.
 
-use std::{path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use mahnwerk_runtime::{
     config::{LogFormat, LogSettings},
@@ -139,6 +139,15 @@ impl Suite {
     #[must_use]
     pub fn channel(&self, service: Service) -> &Channel {
         &self.channels[service.place()]
+    }
+
+    /// Where a service tells its metrics.
+    ///
+    /// # Panics
+    /// If it was not asked for.
+    #[must_use]
+    pub fn ops(&self, service: Service) -> SocketAddr {
+        self.running[service.place()].ops
     }
 
     /// A service's database, to look behind the API.

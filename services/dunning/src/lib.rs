@@ -59,6 +59,8 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> Result<Running> {
     let common = &settings.common;
     let migrate = settings.migrate_on_start;
     let mut service = Service::open(SERVICE, common, migrate, migrations(), feed::ENTITIES).await?;
+    service.measure(Arc::new(worker::measure::Measures));
+    worker::measure::announce();
     let law = law_packs()?;
     let consuming = || ConsumerSettings {
         compare: Duration::from_secs(settings.compare_every_s),

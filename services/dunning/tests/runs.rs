@@ -3,7 +3,7 @@
 mod common;
 
 use common::Database;
-use mahnwerk_dunning::conformance::{dispatching, runs, setbacks, tasks};
+use mahnwerk_dunning::conformance::{dispatching, measures, runs, setbacks, tasks};
 
 macro_rules! on_sqlite {
     ($($suite:ident::$name:ident),+ $(,)?) => {
@@ -40,6 +40,7 @@ on_sqlite! {
     dispatching::a_bounce_takes_the_next_channel_at_the_same_level,
     dispatching::a_refused_address_takes_the_next_channel,
     dispatching::what_cannot_be_sent_now_waits,
+    measures::what_waits_is_told_until_it_is_done,
     tasks::a_call_lets_the_ladder_go_on,
     tasks::a_letter_is_brought_by_hand_or_taken_back,
     tasks::a_broken_promise_is_a_task_once,

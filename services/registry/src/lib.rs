@@ -57,7 +57,8 @@ pub fn migrations() -> Migrations {
 pub async fn start(settings: Settings, shutdown: Shutdown) -> Result<Running> {
     let common = &settings.common;
     let migrate = settings.migrate_on_start;
-    let service = Service::open(SERVICE, common, migrate, migrations(), feed::ENTITIES).await?;
+    let mut service = Service::open(SERVICE, common, migrate, migrations(), feed::ENTITIES).await?;
+    service.measure(Arc::new(worker::measure::Measures));
     let app = App {
         freshness: service.freshness(),
         publisher: service.publisher().clone(),

@@ -53,6 +53,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> Result<Running> {
     let common = &settings.common;
     let migrate = settings.migrate_on_start;
     let mut service = Service::open(SERVICE, common, migrate, migrations(), feed::ENTITIES).await?;
+    app::credit::announce();
     let rules = Rules::starter()?;
     let consuming = ConsumerSettings {
         compare: Duration::from_secs(settings.compare_every_s),

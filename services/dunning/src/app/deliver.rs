@@ -11,7 +11,11 @@ use dunning_core::{
 };
 use mahnwerk_feed::{Begun, Locks, NewEvent, WriteTx, Written};
 use mahnwerk_proto::dunning::v1::{DeliveryOutcome, NoticeState, TaskKind, TaskOutcome};
-use mahnwerk_runtime::{context::Call, error::Result};
+use mahnwerk_runtime::{
+    context::Call,
+    error::Result,
+    telemetry::{KeyValue, names},
+};
 
 use super::{
     App,
@@ -67,6 +71,7 @@ impl Effects {
         action: fn(&NoticeRow) -> &'static str,
     ) -> Result<()> {
         notice::update(tx, notices).await?;
+        count_entered(tx, notices);
         state::record_states(tx, creditor_id, &self.states).await?;
         state::forget_contacts(tx, creditor_id, &self.no_contacts).await?;
         state::record_contacts(tx, creditor_id, &self.contacts).await?;
@@ -211,6 +216,18 @@ impl Effects {
         row.state = NoticeState::Released;
         row.hold = 0;
         row.wait = 0;
+    }
+}
+
+/// Counts notices that came into their state.
+pub(crate) fn count_entered(tx: &mut WriteTx, notices: &[NoticeRow]) {
+    let mut by_state: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for row in notices {
+        *by_state.entry(notice::state_name(row.state)).or_default() += 1;
+    }
+    for (state, number) in by_state {
+        let label = vec![KeyValue::new(names::STATE, state)];
+        tx.count(names::NOTICES, number, label);
     }
 }
 

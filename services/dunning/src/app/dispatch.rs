@@ -13,11 +13,15 @@ use std::{
 };
 
 use chrono::NaiveDate;
-use dunning_channel::{Channel, Message, SendError};
+use dunning_channel::{Channel, Message, Refusal, SendError};
 use futures::future::join_all;
 use mahnwerk_feed::{Locks, WriteTx};
 use mahnwerk_proto::dunning::v1::NoticeState;
-use mahnwerk_runtime::{error::Result, status::chain, telemetry};
+use mahnwerk_runtime::{
+    error::Result,
+    status::chain,
+    telemetry::{self, KeyValue, names},
+};
 use tokio::time::Instant;
 
 use super::{
@@ -48,6 +52,19 @@ const AGAIN: Duration = Duration::from_millis(500);
 
 /// Notices of which nobody knows any more that are looked at in one go.
 const EXPIRED_AT_ONCE: u64 = 64;
+
+/// What may come of a message, for the metrics.
+pub(crate) const OUTCOMES: [&str; 6] = [
+    "sent",
+    "deferred",
+    "bounced",
+    "refused",
+    "held_back",
+    UNKNOWN,
+];
+
+/// Of these nobody knows whether they arrived.
+const UNKNOWN: &str = "uncertain";
 
 /// Sends notices. Cheap to clone.
 #[derive(Clone)]
@@ -254,6 +271,7 @@ impl Dispatcher {
                 ended_at: Some(at),
                 ..it.attempt.clone()
             };
+            count_outcome(&mut tx, outcome_name(outcome), 1);
             let addressee = Some(&it.addressee);
             ended(
                 &mut effects,
@@ -318,6 +336,7 @@ impl Dispatcher {
             let day: NaiveDate = row.notice_date;
             effects.left(row, Way::Unknown, &states, addressee, (day, at));
         }
+        count_outcome(&mut tx, UNKNOWN, rows.len());
         effects
             .store(&mut tx, creditor_id, &mut rows, action)
             .await?;
@@ -373,6 +392,24 @@ fn ended(
         }
     }
     effects.attempts.push(attempt);
+}
+
+fn outcome_name(outcome: &Result<(), SendError>) -> &'static str {
+    match outcome {
+        Ok(()) => "sent",
+        Err(SendError::NotSent(_)) => "deferred",
+        Err(SendError::Refused { cause, .. }) => match cause {
+            Refusal::Address => "bounced",
+            Refusal::Message => "refused",
+            Refusal::Guard => "held_back",
+        },
+        Err(SendError::Uncertain(_)) => UNKNOWN,
+    }
+}
+
+fn count_outcome(tx: &mut WriteTx, outcome: &'static str, number: usize) {
+    let label = vec![KeyValue::new(names::OUTCOME, outcome)];
+    tx.count(names::DISPATCH_OUTCOMES, number, label);
 }
 
 /// How long to wait after so many tries that did not leave, in microseconds.

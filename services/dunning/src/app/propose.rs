@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     App,
+    deliver::count_entered,
     inputs::{self, Configuration, Subject},
     letter::written_in,
     run::{internal, task_event},
@@ -175,6 +176,7 @@ impl App {
         run::insert_debtors(&tx, run, &proposal.debtors).await?;
         run::add_reasons(&tx, run, chunk.first, &proposal.reasons).await?;
         notice::insert(&tx, &proposal.notices).await?;
+        count_entered(&mut tx, &proposal.notices);
         let tasks = task::put(&tx, &proposal.tasks).await?;
         tx.append(tasks.iter().map(|it| task_event(it, "stated")).collect())?;
         tx.commit().await?;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     App,
-    deliver::notice_task,
+    deliver::{count_entered, notice_task},
     inputs::{self, Addressee, Subject},
     letter::{self, Paper},
     propose::STEP,
@@ -60,13 +60,14 @@ impl App {
     /// # Errors
     /// Those of the database.
     pub async fn exclude_step(&self, run: &RunRow, chunk: &Chunk, lease: i64) -> Result<bool> {
-        let Some((tx, mut rows, more)) = self.take_proposed(run, chunk, lease).await? else {
+        let Some((mut tx, mut rows, more)) = self.take_proposed(run, chunk, lease).await? else {
             return Ok(false);
         };
         for row in &mut rows {
             row.state = NoticeState::Excluded;
         }
         notice::update_states(&tx, &mut rows).await?;
+        count_entered(&mut tx, &rows);
         tx.commit().await?;
         Ok(more)
     }
@@ -114,6 +115,7 @@ impl App {
             }
         }
         notice::update_states(&tx, &mut rows).await?;
+        count_entered(&mut tx, &rows);
         notice::set_texts(&tx, creditor_id, &texts).await?;
         let tasks = task::put(&tx, &tasks).await?;
         let released = rows.iter().map(|row| match row.state {

@@ -15,6 +15,7 @@ use mahnwerk_runtime::{
 
 use super::{
     App,
+    deliver::count_entered,
     inputs::Configuration,
     not_found,
     run::{must_be_proposed, wrong_state},
@@ -90,6 +91,9 @@ impl App {
         let mut rows = [row];
         notice::update(&*once, &mut rows).await?;
         let [row] = rows;
+        if row.state == NoticeState::Excluded {
+            count_entered(&mut once, std::slice::from_ref(&row));
+        }
         once.append(vec![edited(&run, &row, &edit)])?;
         once.finish(row).await
     }

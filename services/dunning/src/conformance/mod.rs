@@ -7,6 +7,7 @@ pub mod dispatching;
 pub mod explain;
 pub mod facts;
 pub mod inputs;
+pub mod measures;
 pub mod pauses;
 pub mod procedures;
 pub mod runner;

@@ -2,6 +2,7 @@
 
 pub mod delivery;
 pub mod facts;
+pub mod measure;
 pub mod notice;
 pub mod outbox;
 pub mod pause;

@@ -89,7 +89,7 @@ pub fn state_name(state: RunState) -> &'static str {
     state.as_str_name().trim_start_matches("RUN_STATE_")
 }
 
-fn state_of(name: &str) -> Result<RunState> {
+pub(super) fn state_of(name: &str) -> Result<RunState> {
     RunState::from_str_name(&format!("RUN_STATE_{name}"))
         .ok_or_else(|| Error::internal("unknown state of a run"))
 }

@@ -90,7 +90,7 @@ fn outcome_name(outcome: Option<TaskOutcome>) -> &'static str {
     })
 }
 
-fn kind_of(name: &str) -> Result<TaskKind> {
+pub(super) fn kind_of(name: &str) -> Result<TaskKind> {
     TaskKind::from_str_name(&format!("TASK_KIND_{name}"))
         .ok_or_else(|| Error::internal("unknown kind of a task"))
 }

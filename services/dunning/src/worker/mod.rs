@@ -1,6 +1,7 @@
 //! What goes on in the background.
 
 pub mod dispatch;
+pub mod measure;
 pub mod outbox;
 pub mod propose;
 mod retention;

@@ -10,6 +10,7 @@ pub mod entry;
 pub mod fx_rate;
 pub mod import;
 pub mod item;
+pub mod measure;
 pub mod timeline;
 
 use chrono::NaiveDate;

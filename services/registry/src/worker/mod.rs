@@ -1,3 +1,4 @@
 //! What happens without being asked.
 
 pub mod business_day;
+pub mod measure;

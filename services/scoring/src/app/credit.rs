@@ -4,9 +4,13 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use mahnwerk_feed::{Begun, Locks, NewEvent, Written};
-use mahnwerk_runtime::{context::Call, error::Result};
+use mahnwerk_runtime::{
+    context::Call,
+    error::Result,
+    telemetry::{self, KeyValue, names},
+};
 use scoring_core::{
-    decision::{CreditInput, Decision, decide},
+    decision::{CreditInput, CreditOutcome, Decision, decide},
     facts::DebtorFacts,
     features::Features,
     fx::FxRate,
@@ -75,6 +79,23 @@ pub struct DecisionInputs {
     pub features: Features,
     /// Exchange rates that could be used.
     pub rates: Vec<FxRate>,
+}
+
+/// Shows the counters before anything is scored or decided.
+pub fn announce() {
+    use CreditOutcome::{Approve, ApproveWithTerms, Decline, Refer};
+    let outcomes = [Approve, ApproveWithTerms, Refer, Decline].map(outcome_name);
+    telemetry::announce(&names::DECISIONS, names::OUTCOME, &outcomes);
+    telemetry::count(&names::SCORES, 0, &[]);
+}
+
+fn outcome_name(outcome: CreditOutcome) -> &'static str {
+    match outcome {
+        CreditOutcome::Approve => "APPROVE",
+        CreditOutcome::ApproveWithTerms => "APPROVE_WITH_TERMS",
+        CreditOutcome::Refer => "REFER",
+        CreditOutcome::Decline => "DECLINE",
+    }
 }
 
 impl App {
@@ -164,6 +185,8 @@ impl App {
             business_date: Some(day),
             state: None,
         }])?;
+        let outcome = KeyValue::new(names::OUTCOME, outcome_name(stored.decision.outcome));
+        once.count(names::DECISIONS, 1, vec![outcome]);
         once.finish(stored).await
     }
 

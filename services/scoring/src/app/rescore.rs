@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use mahnwerk_feed::{NewEvent, WriteTx, partition};
-use mahnwerk_runtime::error::Result;
+use mahnwerk_runtime::{error::Result, telemetry::names};
 use scoring_core::{
     facts::{DebtorFacts, ItemFacts},
     features::Features,
@@ -57,6 +57,7 @@ pub async fn rescore(
         };
         let scores = subjects.score(tx).await?;
         stored::save(tx, &scores).await?;
+        tx.count(names::SCORES, scores.len(), vec![]);
         let changed = scores.iter().filter(|score| score.changed);
         events.extend(changed.map(|score| scored(&score.row, &score.features)));
     }

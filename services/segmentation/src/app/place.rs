@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use mahnwerk_feed::{NewEvent, WriteTx, partition};
-use mahnwerk_runtime::error::Result;
+use mahnwerk_runtime::{
+    error::Result,
+    telemetry::{self, KeyValue, names},
+};
 use segmentation_core::{
-    assign::{Decision, Reason, assign},
+    assign::{Decision, Reason, Source, assign},
     facts::build::next_date,
     opening::Record,
 };
@@ -93,6 +96,7 @@ async fn place_in(
     for each in changed.iter().filter(|each| each.moved) {
         *counts.entry(each.row.scheme_id.clone()).or_insert(0) += 1;
     }
+    count_moves(tx, &changed);
     events.extend(changed.iter().map(told));
     let rows: Vec<_> = changed.into_iter().map(|each| each.row).collect();
     stored::save(tx, &rows).await?;
@@ -252,6 +256,42 @@ async fn last_versions(
     stored::last_versions(tx, creditor_id, &new).await
 }
 
+/// Shows the counter before anybody moves.
+pub fn announce() {
+    use Source::{Migration, Pin, Rule, Unclassified};
+    for action in ["placed", "moved"] {
+        for source in [Rule, Pin, Unclassified, Migration] {
+            telemetry::count(&names::MOVES, 0, &labels(action, source));
+        }
+    }
+}
+
+fn count_moves(tx: &mut WriteTx, changed: &[Changed]) {
+    let mut moves: BTreeMap<_, usize> = BTreeMap::new();
+    for each in changed.iter().filter(|each| each.moved) {
+        let source = each.row.at().source;
+        *moves.entry((action(each), source)).or_default() += 1;
+    }
+    for ((action, source), number) in moves {
+        tx.count(names::MOVES, number, labels(action, source).to_vec());
+    }
+}
+
+fn labels(action: &'static str, source: Source) -> [KeyValue; 2] {
+    [
+        KeyValue::new(names::ACTION, action),
+        KeyValue::new(names::SOURCE, stored::source_name(source)),
+    ]
+}
+
+fn action(changed: &Changed) -> &'static str {
+    match (changed.is_new, changed.moved) {
+        (true, _) => "placed",
+        (false, true) => "moved",
+        (false, false) => "changed",
+    }
+}
+
 fn told(changed: &Changed) -> NewEvent {
     let row = &changed.row;
     NewEvent {
@@ -260,11 +300,7 @@ fn told(changed: &Changed) -> NewEvent {
         entity: MEMBERSHIP,
         entity_id: format!("{}/{}", row.debtor_id, row.scheme_id),
         version: row.version,
-        action: match (changed.is_new, changed.moved) {
-            (true, _) => "placed",
-            (false, true) => "moved",
-            (false, false) => "changed",
-        },
+        action: action(changed),
         business_date: Some(changed.day),
         state: NewEvent::encode(&membership_message(row)),
     }

@@ -13,7 +13,7 @@ use tonic::{
 };
 use tonic_types::StatusExt as _;
 
-use crate::scene::{CREDITOR, Scene, call, method, naming};
+use crate::access::scene::{CREDITOR, Scene, call, method, naming};
 
 fn everything() -> Value {
     let mut claims = claims(LOGIN, "somebody");

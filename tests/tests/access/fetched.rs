@@ -19,7 +19,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tonic::Status;
 
-use crate::{changes::let_in, scene::Scene};
+use crate::access::{changes::let_in, scene::Scene};
 
 /// The claim `iss` of its tokens.
 const REMOTE: &str = "https://remote.example";

@@ -12,7 +12,7 @@ use mahnwerk_proto::policy::Method;
 use serde_json::json;
 use tonic::{Code, Status, transport::Channel};
 
-use crate::scene::{CREDITOR, Scene, all, call, naming, service_of};
+use crate::access::scene::{CREDITOR, Scene, all, call, naming, service_of};
 
 /// Calls at once.
 const AT_ONCE: usize = 16;
@@ -52,7 +52,7 @@ impl Channels {
     }
 
     fn to(&self, kind: usize, method: &Method) -> &Channel {
-        &self.0[kind][crate::scene::place(service_of(method))]
+        &self.0[kind][crate::access::scene::place(service_of(method))]
     }
 }
 

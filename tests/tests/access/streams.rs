@@ -10,7 +10,7 @@ use prost::Message as _;
 use serde_json::json;
 use tonic::Code;
 
-use crate::scene::{CREDITOR, Scene, method, naming};
+use crate::access::scene::{CREDITOR, Scene, method, naming};
 
 #[tokio::test]
 async fn a_stream_ends_with_its_token() {

@@ -17,7 +17,7 @@ use mahnwerk_proto::{
 };
 use serde_json::json;
 
-use crate::scene::{CREDITOR, Scene};
+use crate::access::scene::{CREDITOR, Scene};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn services_show_each_other_who_they_are() {

@@ -5,7 +5,7 @@ use mahnwerk_proto::policy::Method;
 use prost_reflect::{DynamicMessage, Value};
 use tonic::{Code, Status};
 
-use crate::{Bench, Case, called_methods, case, cases::Expected, fixture::Purpose};
+use crate::descriptors::{Bench, Case, called_methods, case, cases::Expected, fixture::Purpose};
 
 /// More than a server takes.
 const OVERSIZED: usize = 5 * 1024 * 1024;

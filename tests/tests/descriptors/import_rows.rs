@@ -5,7 +5,7 @@ use mahnwerk_proto::policy::{Method, methods};
 use prost_reflect::{DynamicMessage, MessageDescriptor, Value as Field};
 use serde_json::{Value, json};
 
-use crate::{Bench, fixture::Purpose};
+use crate::descriptors::{Bench, fixture::Purpose};
 
 /// Records of every type with the fields of theirs that are checked.
 fn records() -> Vec<(&'static str, Value, &'static [&'static str])> {

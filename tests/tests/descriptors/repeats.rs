@@ -9,7 +9,7 @@ use mahnwerk_runtime::db::{Sql as _, column};
 use prost_reflect::{DynamicMessage, Value};
 use tonic::{Code, Status, transport::Channel};
 
-use crate::{Bench, Case, called_methods, case, fixture::Purpose, service_of};
+use crate::descriptors::{Bench, Case, called_methods, case, fixture::Purpose, service_of};
 
 /// Calls at once.
 const TWINS: usize = 200;

@@ -13,7 +13,7 @@ use mahnwerk_runtime::{
 };
 use tonic::Code;
 
-use crate::stage::{CREDITOR, DEBTORS, Stage};
+use crate::feed_torture::stage::{CREDITOR, DEBTORS, Stage};
 
 /// More than any scene writes.
 const EVERYTHING: i64 = 100_000;

@@ -1,7 +1,7 @@
 //! A change that scoring cannot apply: its payload has been spoilt in the registry's event table before scoring read it.
 //! It parks its debtor, everybody else goes on, and an operator releases it.
 
-use crate::stage::{CREDITOR, DEBTORS, Stage};
+use crate::feed_torture::stage::{CREDITOR, DEBTORS, Stage};
 use e2e::{
     oracle,
     postgres::Cluster,

@@ -2,7 +2,7 @@
 
 use e2e::postgres::Cluster;
 
-use crate::stage::Stage;
+use crate::feed_torture::stage::Stage;
 
 /// Where the first change of the registry is.
 const FIRST: &str = "SELECT min(tx) FROM event";

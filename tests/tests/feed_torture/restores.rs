@@ -7,7 +7,7 @@ use e2e::{
 };
 use tonic::Code;
 
-use crate::stage::{CREDITOR, DEBTORS, Site, Stage};
+use crate::feed_torture::stage::{CREDITOR, DEBTORS, Site, Stage};
 
 /// Changed amounts of a history that is played again under the same ids and versions.
 const OTHERWISE: i64 = 50_000;

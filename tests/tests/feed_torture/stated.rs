@@ -24,7 +24,7 @@ use prost::Message;
 use tokio::time::{Instant, timeout};
 use tonic::Streaming;
 
-use crate::stage::{CREDITOR, DEBTORS, Site, Stage};
+use crate::feed_torture::stage::{CREDITOR, DEBTORS, Site, Stage};
 
 /// Rounds of payments, one for every debtor each.
 const ROUNDS: usize = 12;

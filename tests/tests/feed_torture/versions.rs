@@ -2,7 +2,7 @@
 
 use e2e::postgres::Cluster;
 
-use crate::stage::{CREDITOR, Stage};
+use crate::feed_torture::stage::{CREDITOR, Stage};
 
 const GENERATION: &str = "SELECT max(generation) FROM feed_cursor";
 

@@ -11,7 +11,7 @@ use mahnwerk_proto::{
     registry::v1::{CreatePromiseRequest, Dispute, DisputeReason, OpenDisputeRequest, Promise},
 };
 
-use crate::{
+use crate::freshness::{
     Ask, CREDITOR, DEBTORS, nothing_is_stale_with_a_token, scores::pay, suite_with_invoices,
     tries_per_debtor,
 };

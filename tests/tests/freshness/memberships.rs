@@ -7,7 +7,7 @@ use e2e::{
     suite::{Clients, Engine, SegmentationClients, Service},
 };
 
-use crate::{
+use crate::freshness::{
     Ask, CREDITOR, DEBTORS, nothing_is_stale_with_a_token, scores::pay, suite_with_invoices,
     tries_per_debtor,
 };

@@ -8,7 +8,7 @@ use e2e::{
 };
 use mahnwerk_proto::scoring::v1::GetScoreRequest;
 
-use crate::{
+use crate::freshness::{
     Ask, CENTS, CREDITOR, DEBTORS, nothing_is_stale_with_a_token, suite_with_invoices,
     tries_per_debtor,
 };

@@ -22,7 +22,7 @@ use mahnwerk_runtime::{
 };
 use serde_json::Value;
 
-use crate::{REPLICAS, traffic::CREDITOR};
+use crate::torture::{REPLICAS, traffic::CREDITOR};
 
 /// What was compared, so that a test can print it and refuse zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{date, euro};
-use crate::{
+use crate::descriptors::{
     cases::{Case, good},
     fixture::Fixture,
 };

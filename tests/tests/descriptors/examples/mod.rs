@@ -10,7 +10,7 @@ mod segmentation;
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::{
+use crate::descriptors::{
     cases::{Case, good},
     fixture::Fixture,
 };

@@ -14,7 +14,7 @@ use mahnwerk_proto::policy::{Method, methods};
 use mahnwerk_runtime::db::Db;
 use tonic::transport::Channel;
 
-use crate::{
+use crate::descriptors::{
     cases::Case,
     effects::Effects,
     examples::case,

@@ -23,7 +23,9 @@ use e2e::{
 use mahnwerk_proto::common::v1::Date;
 use tonic::Code;
 
-use crate::torture::traffic::{CREDITOR, DEBTORS, business_day, open_day, payments, post_all, prepare};
+use crate::torture::traffic::{
+    CREDITOR, DEBTORS, business_day, open_day, payments, post_all, prepare,
+};
 
 /// Replicas of each service.
 const REPLICAS: usize = 2;

@@ -75,6 +75,16 @@ fn dashboards_and_rules_look_at_listed_metrics_only() {
     }
 }
 
+#[test]
+fn the_client_measures_under_the_listed_names() {
+    let named = [
+        mahnwerk_client::RPC_CLIENT_DURATION,
+        mahnwerk_client::RPC_CLIENT_REPEATED,
+    ];
+    let listed = [names::RPC_CLIENT_DURATION, names::RPC_CLIENT_REPEATED];
+    assert_eq!(named, listed.map(|metric| metric.name));
+}
+
 /// What the ops listener answers at `/metrics`.
 async fn scrape(ops: SocketAddr) -> String {
     let mut stream = TcpStream::connect(ops).await.unwrap();

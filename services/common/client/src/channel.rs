@@ -31,7 +31,8 @@ use crate::{
     settings::{ConnectError, Settings},
 };
 
-/// Histogram, seconds: duration of calls made, repetitions included, by `rpc.method` and `rpc.grpc.status_code`.
+/// Histogram, seconds: duration of calls made, repetitions included, by `rpc.method` and `rpc.grpc.status_code`. The list of
+/// the services' metrics has it too, word for word, and so the next one.
 pub const RPC_CLIENT_DURATION: &str = "rpc.client.duration";
 
 /// Counter: calls repeated, by `rpc.method` and the `rpc.grpc.status_code` that was met.
@@ -73,6 +74,7 @@ pub fn connect(urls: &str, settings: &Settings) -> Result<Channel, ConnectError>
         throttle: Throttle::default(),
         repeated: meter
             .u64_counter(RPC_CLIENT_REPEATED)
+            .with_unit("{call}")
             .with_description("Calls repeated after an error")
             .build(),
         duration: meter

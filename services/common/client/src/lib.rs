@@ -31,7 +31,7 @@ mod endpoints;
 mod retry;
 mod settings;
 
-pub use channel::{Channel, RPC_CLIENT_DURATION, connect};
+pub use channel::{Channel, RPC_CLIENT_DURATION, RPC_CLIENT_REPEATED, connect};
 pub use settings::{ConnectError, Settings};
 
 use tonic_types::StatusExt as _;

@@ -92,6 +92,9 @@ metrics! {
     READY = Gauge "mahnwerk.ready", "", [SERVICE], Always: "1 while the service is ready";
     RPC_DURATION = Histogram "rpc.server.duration", "s", [METHOD, CODE], Always: "Duration of calls served";
     RPC_ACTIVE = UpDown "rpc.server.active_requests", "", [METHOD], Always: "Calls being worked on";
+    CERTIFICATE_LEFT = Gauge "api.certificate.left", "s", [SERVICE], OnceItHappens: "Time until the first of the certificates shown to callers expires";
+    RPC_CLIENT_DURATION = Histogram "rpc.client.duration", "s", [METHOD, CODE], OnceItHappens: "Duration of calls made, repetitions included";
+    RPC_CLIENT_REPEATED = Counter "rpc.client.repeated", "{call}", [METHOD, CODE], OnceItHappens: "Calls repeated after an error";
     POOL_CONNECTIONS = Gauge "db.client.connection.count", "{connection}", [POOL, POOL_STATE], Always: "Connections to the database";
     POOL_MAX = Gauge "db.client.connection.max", "{connection}", [POOL], Always: "Most connections to the database that the settings allow";
     POOL_TIMEOUTS = Counter "db.client.connection.timeouts", "{timeout}", [], Always: "Waits for a connection to the database that were given up";

@@ -3,7 +3,8 @@
 use std::{env, error::Error, fs, path::PathBuf};
 
 /// Every file of the module. `google/protobuf/*` is bundled with the compiler.
-const FILES: [&str; 17] = [
+const FILES: [&str; 18] = [
+    "mahnwerk/common/v1/audit.proto",
     "mahnwerk/common/v1/error.proto",
     "mahnwerk/common/v1/feed.proto",
     "mahnwerk/common/v1/feed_admin.proto",

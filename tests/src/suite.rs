@@ -186,7 +186,7 @@ impl Suite {
 }
 
 /// Lets the services of this process say on standard error what went wrong.
-fn show_warnings() {
+pub fn show_warnings() {
     // Several suites may be started in one process; the first one has done it for all.
     if let Ok(telemetry) = telemetry::init("test", &quiet()) {
         std::mem::forget(telemetry);

@@ -1,5 +1,6 @@
 //! The arguments: here those of the program and of the first commands, in the modules those of further groups.
 
+pub(crate) mod audit;
 pub(crate) mod doctor;
 pub(crate) mod dunning;
 pub(crate) mod facts;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use audit::AuditArgs;
 use doctor::DoctorArgs;
 use dunning::{DispatchCommand, NoticeCommand, ProcedureCommand, RunCommand};
 use facts::{
@@ -215,6 +217,8 @@ pub(crate) enum Command {
     BankImport(BankImportArgs),
     /// Say whether the suite is well, and if not, what to do next
     Doctor(DoctorArgs),
+    /// Say who did what, when, by which request and trace: of one service, or of all of them by time
+    Audit(AuditArgs),
     /// Look after the change feeds
     #[command(subcommand)]
     Feed(FeedCommand),

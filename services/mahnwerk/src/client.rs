@@ -7,6 +7,7 @@ use mahnwerk_client::{Channel, Settings};
 use mahnwerk_proto::{
     code_text,
     common::v1::{
+        audit_service_client::AuditServiceClient,
         feed_admin_service_client::FeedAdminServiceClient, feed_service_client::FeedServiceClient,
     },
     dunning::v1::{
@@ -224,6 +225,10 @@ impl Clients {
 
     pub(crate) fn feed_admin(&self, service: Service) -> FeedAdminServiceClient<Channel> {
         FeedAdminServiceClient::new(self.channel(service))
+    }
+
+    pub(crate) fn audit(&self, service: Service) -> AuditServiceClient<Channel> {
+        AuditServiceClient::new(self.channel(service))
     }
 
     pub(crate) fn health(&self, service: Service) -> HealthClient<Channel> {

@@ -1,6 +1,7 @@
 //! Who may call what: every method of every service with every kind of bad credentials, and the ways in which good ones
 //! change or end.
 
+mod audit;
 mod changes;
 mod fetched;
 mod matrix;

@@ -7,6 +7,7 @@
 //! once. Because transactions are never split, a cursor is a single number: every transaction below it is contained.
 
 mod admin;
+mod audit;
 pub mod consume;
 pub mod freshness;
 mod incarnation;
@@ -22,6 +23,7 @@ mod tailer;
 pub mod write;
 
 pub use admin::FeedAdmin;
+pub use audit::Audit;
 pub use consume::{Batch, Consumer, ConsumerSettings, Projection, StoredRow};
 pub use freshness::Freshness;
 pub use key::{PARTITIONS, partition};

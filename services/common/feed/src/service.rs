@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mahnwerk_client::Channel;
 use mahnwerk_proto::common::v1::{
+    audit_service_server::{self, AuditServiceServer},
     feed_admin_service_server::{self, FeedAdminServiceServer},
     feed_service_server::{self, FeedServiceServer},
 };
@@ -19,8 +20,9 @@ use tokio::sync::watch;
 use tonic::service::Routes;
 
 use crate::{
-    Consumer, ConsumerSettings, EntityType, FeedAdmin, FeedServer, Freshness, Measure, Projection,
-    Publisher, SnapshotSource, Tailer, freshness, keep_retention, measure::keep_measuring,
+    Audit, Consumer, ConsumerSettings, EntityType, FeedAdmin, FeedServer, Freshness, Measure,
+    Projection, Publisher, SnapshotSource, Tailer, freshness, keep_retention,
+    measure::keep_measuring,
 };
 
 /// A service on its way up.
@@ -125,8 +127,8 @@ impl Service {
         self.measure = Some(measure);
     }
 
-    /// Serves `routes`, the feed with snapshots from `snapshot`, and its administration, until `shutdown`. `names` are
-    /// the full names of the services in `routes`.
+    /// Serves `routes`, the feed with snapshots from `snapshot`, its administration and the audit trail, until `shutdown`.
+    /// `names` are the full names of the services in `routes`.
     ///
     /// # Errors
     /// If an address cannot be listened on.
@@ -146,12 +148,15 @@ impl Service {
             shutdown.draining.clone(),
         );
         let admin = FeedAdmin::new(self.tailer.clone(), self.consumers.iter().cloned());
+        let audit = Audit::new(self.publisher.clone());
         let routes = routes
             .add_service(FeedServiceServer::new(feed).max_decoding_message_size(limit))
-            .add_service(FeedAdminServiceServer::new(admin).max_decoding_message_size(limit));
+            .add_service(FeedAdminServiceServer::new(admin).max_decoding_message_size(limit))
+            .add_service(AuditServiceServer::new(audit).max_decoding_message_size(limit));
         let feed_names = [
             feed_service_server::SERVICE_NAME,
             feed_admin_service_server::SERVICE_NAME,
+            audit_service_server::SERVICE_NAME,
         ];
         let spec = ServiceSpec {
             name: self.name,

@@ -75,6 +75,9 @@ fn every_command_is_understood() {
         "debtor show acme C-1 --at-least T",
         "debtor deceased acme C-1 --since 2026-01-05",
         "debtor deceased acme C-1 --lift",
+        "audit --creditor acme",
+        "audit --creditor acme --service dunning --entity run --id R --principal anna --request r --trace t --limit 5",
+        "audit --creditor acme --debtor C-1 --since 2026-01-31 --until 2026-01-31T08:00:00+01:00 --output json",
         "doctor",
         "doctor --patience 60 --creditors 1000 --today 2026-08-01 --output json",
         "feed status --service dunning",
@@ -117,6 +120,14 @@ fn what_contradicts_itself_or_is_missing_is_refused() {
         (
             "pause add acme P --debtor C --segment s --kind suppress --from 2026-01-01 --reason x",
             ErrorKind::ArgumentConflict,
+        ),
+        (
+            "audit --service registry",
+            ErrorKind::MissingRequiredArgument,
+        ),
+        (
+            "audit --creditor acme --since yesterday",
+            ErrorKind::ValueValidation,
         ),
         ("doctor --creditors 0", ErrorKind::ValueValidation),
         ("doctor --today tomorrow", ErrorKind::ValueValidation),

@@ -1,6 +1,7 @@
 //! One module for every group of commands.
 
 mod arrangement;
+mod audit;
 mod contact;
 pub(crate) mod credit;
 mod debtor;
@@ -78,6 +79,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Plan(command) => arrangement::plan(&context, command).await,
         Command::Contact(command) => contact::run(&context, command).await,
         Command::BankImport(args) => contact::bank_import(&context, args).await,
+        Command::Audit(args) => audit::run(&context, args).await,
         Command::Feed(command) => feed::run(&context, command).await,
         Command::Watch { service } => watch::run(&context, service).await,
         Command::Completions { shell } => {

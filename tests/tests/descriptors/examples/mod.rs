@@ -21,6 +21,7 @@ pub fn case(path: &str, f: &Fixture) -> Option<Case> {
     match service {
         "common.v1.FeedService" => feed(method, f),
         "common.v1.FeedAdminService" => feed_admin(method, f),
+        "common.v1.AuditService" => audit(method, f),
         "registry.v1.CreditorService" => creditor(method, f),
         "registry.v1.DebtorService" => {
             debtor::debtor(method, f).or_else(|| debtor::contact(method, f))
@@ -75,6 +76,18 @@ fn feed_admin(method: &str, f: &Fixture) -> Option<Case> {
         "ListParked" => good(json!({"page_size": 1})),
         "RetryParked" | "DiscardParked" => good(parked).other(json!({"debtor_id": "other"})),
         "ResetFeed" => good(json!({"request_id": format!("reset-{}", f.creditor)})),
+        _ => return None,
+    })
+}
+
+fn audit(method: &str, f: &Fixture) -> Option<Case> {
+    Some(match method {
+        // What is unknown has no entries; services other than the registry do not know who there is.
+        "ListAuditEntries" => good(json!({
+            "creditor_id": f.creditor, "debtor_id": "d1", "entity": "item", "principal": "local", "page_size": 1,
+        }))
+        .refers(&[])
+        .names(&["creditor_id", "debtor_id", "entity_id", "cause_request_id", "trace_id"]),
         _ => return None,
     })
 }

@@ -1,6 +1,7 @@
 //! Services as processes of their own, to be killed and started again.
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     process::Stdio,
     sync::{Arc, Mutex},
@@ -33,6 +34,8 @@ pub struct Program {
 pub struct Process {
     /// Where its API listens, `http://…`.
     pub url: String,
+    /// Where it says how it is.
+    pub ops: SocketAddr,
     child: Child,
     log: Log,
 }
@@ -146,9 +149,10 @@ impl Program {
         let line = log
             .wait_for("listening", |line| line["message"] == "listening")
             .await;
-        let api = line["api"].as_str().expect("the address in the log");
+        let address = |name: &str| line[name].as_str().expect("the address in the log");
         Process {
-            url: format!("http://{api}"),
+            url: format!("http://{}", address("api")),
+            ops: address("ops").parse().expect("an address"),
             child,
             log,
         }

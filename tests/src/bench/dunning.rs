@@ -18,7 +18,7 @@ use super::{
     services::{Services, until},
     statements, tell, tryton,
 };
-use crate::suite::Service;
+use crate::suite::{DunningClients, Service};
 
 /// The creditor of the smallest portfolio: a tenth of the debtors.
 const SMALL: &str = "small";
@@ -91,9 +91,9 @@ pub async fn measure(
 ) {
     fill_small(services).await;
     let small = debtors() / 10 * INVOICES_EACH;
-    configure(services, SMALL).await;
+    configure(&services.dunning(), SMALL).await;
     let mut runs = vec![run(services, SMALL, small, report).await];
-    configure(services, CREDITOR).await;
+    configure(&services.dunning(), CREDITOR).await;
     runs.push(run(services, CREDITOR, small * 10, report).await);
     if million {
         million::fill(services).await;
@@ -127,8 +127,8 @@ async fn fill_small(services: &Services) {
 }
 
 /// Gives a creditor the ladder and what is printed on notices.
-async fn configure(services: &Services, creditor_id: &str) {
-    let mut procedures = services.dunning().procedures;
+pub async fn configure(dunning: &DunningClients, creditor_id: &str) {
+    let mut procedures = dunning.procedures.clone();
     for procedure_id in ["courteous", "standard", "strict", "new_customer"] {
         procedures
             .create_procedure_revision(CreateProcedureRevisionRequest {
@@ -177,7 +177,7 @@ async fn run(services: &Services, creditor_id: &str, items: usize, report: &mut 
         .await;
     let run_id = proposed.expect("a run").into_inner().run.expect("a run");
     let run_id = run_id.run_id;
-    reached(services, creditor_id, RunState::Proposed).await;
+    reached(&services.dunning(), creditor_id, RunState::Proposed).await;
     let propose = began.elapsed().as_secs_f64();
     statements::report(&format!("proposing {items} items"));
     let began = Instant::now();
@@ -188,7 +188,7 @@ async fn run(services: &Services, creditor_id: &str, items: usize, report: &mut 
     })
     .await
     .expect("a release");
-    reached(services, creditor_id, RunState::Dispatching).await;
+    reached(&services.dunning(), creditor_id, RunState::Dispatching).await;
     let release = began.elapsed().as_secs_f64();
     statements::report(&format!("releasing {items} items"));
 
@@ -227,8 +227,8 @@ async fn run(services: &Services, creditor_id: &str, items: usize, report: &mut 
 }
 
 /// Waits until the creditor's latest run has reached a state. Lists runs because that counts nothing.
-async fn reached(services: &Services, creditor_id: &str, state: RunState) {
-    let runs = services.dunning().runs;
+pub async fn reached(dunning: &DunningClients, creditor_id: &str, state: RunState) {
+    let runs = &dunning.runs;
     let request = ListRunsRequest {
         creditor_id: creditor_id.to_owned(),
         page_size: 1,

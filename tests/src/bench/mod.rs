@@ -7,6 +7,7 @@ mod credit;
 mod dunning;
 mod feed;
 mod floor;
+mod footprint;
 mod guarded;
 mod import;
 mod latency;
@@ -33,8 +34,9 @@ const ALL: [&str; 10] = [
     "import", "feed", "score", "credit", "guarded", "rescore", "segment", "latency", "dunning",
     "mail",
 ];
-/// What is measured only when it is named: a million items take minutes, Tryton has to be installed.
-const MORE: [&str; 2] = ["dunning-1m", "tryton"];
+/// What is measured only when it is named: a million items take minutes, Tryton has to be installed, and what services take
+/// has no floor.
+const MORE: [&str; 3] = ["dunning-1m", "tryton", "footprint"];
 
 /// What was asked for.
 struct Wanted {
@@ -67,6 +69,11 @@ impl Wanted {
         named || (self.names.is_empty() && ALL.contains(&name))
     }
 
+    /// Whether nothing else is.
+    fn has_only(&self, name: &str) -> bool {
+        self.has(name) && self.names.len() == 1
+    }
+
     fn has_any(&self, names: &[&str]) -> bool {
         names.iter().any(|name| self.has(name))
     }
@@ -89,7 +96,13 @@ pub fn main(names: Vec<String>) {
 }
 
 async fn measure(wanted: &Wanted, report: &mut Report) {
-    // First, because it wants the machine for itself.
+    // First, because they want the machine for themselves.
+    if wanted.has("footprint") {
+        footprint::measure(report).await;
+    }
+    if wanted.has_only("footprint") {
+        return;
+    }
     let tryton = wanted.has("tryton").then(tryton::measure);
     // The import fills the portfolio that everything else is measured on.
     let (mut portfolio, imported) = Portfolio::import(wanted.statements).await;

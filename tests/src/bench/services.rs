@@ -142,22 +142,7 @@ impl Services {
 
     /// Waits until dunning contains the write of a token, by every path and of everybody.
     pub async fn contain(&self, creditor_id: &str, token: &str) {
-        let dunning = self.dunning();
-        let request = ListRunsRequest {
-            creditor_id: creditor_id.to_owned(),
-            page_size: 1,
-            page_token: String::new(),
-            at_least: token.to_owned(),
-        };
-        until(async || {
-            let asked = dunning.runs.clone().list_runs(request.clone()).await;
-            match asked {
-                Ok(_) => Some(()),
-                Err(status) if is_not_now(&status) => None,
-                Err(status) => panic!("{status}"),
-            }
-        })
-        .await;
+        contain(&self.dunning(), creditor_id, token).await;
     }
 
     /// Stops all, after a look at their memory.
@@ -175,6 +160,25 @@ impl Services {
             process.stopped().await;
         }
     }
+}
+
+/// Waits until dunning contains the write of a token, by every path and of everybody.
+pub async fn contain(dunning: &DunningClients, creditor_id: &str, token: &str) {
+    let request = ListRunsRequest {
+        creditor_id: creditor_id.to_owned(),
+        page_size: 1,
+        page_token: String::new(),
+        at_least: token.to_owned(),
+    };
+    until(async || {
+        let asked = dunning.runs.clone().list_runs(request.clone()).await;
+        match asked {
+            Ok(_) => Some(()),
+            Err(status) if is_not_now(&status) => None,
+            Err(status) => panic!("{status}"),
+        }
+    })
+    .await;
 }
 
 fn is_not_now(status: &Status) -> bool {

@@ -1,6 +1,6 @@
 //! Whether a token is good, and who it speaks for.
 
-use jsonwebtoken::{Algorithm, Validation, dangerous::insecure_decode_claims};
+use jsonwebtoken::{Algorithm, Validation, dangerous::insecure_decode_claims, errors::ErrorKind};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -96,12 +96,22 @@ pub fn verify(token: &str, table: &Table, keys: &[&Keys], now: u64) -> Result<Ve
     }
     ring_provider::install();
     let claims = jsonwebtoken::decode::<Claims>(token, &key.key, &validation(issuer, header.alg))
-        .map_err(|error| Refused::Invalid(format!("{:?}", error.kind())))?
+        .map_err(|error| not_good(error.kind()))?
         .claims;
     let until = valid_until(&claims, issuer, now)?;
     Ok(Verified {
         caller: caller(table, issuer, &claims)?,
         until,
+    })
+}
+
+/// Why a token with a known key is refused. What cannot be read is not told: the reader's words repeat it.
+fn not_good(kind: &ErrorKind) -> Refused {
+    Refused::Invalid(match kind {
+        ErrorKind::Base64(_) | ErrorKind::Json(_) | ErrorKind::Utf8(_) => {
+            "its claims cannot be read".to_owned()
+        }
+        kind => format!("{kind:?}"),
     })
 }
 

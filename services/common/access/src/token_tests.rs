@@ -280,3 +280,11 @@ fn claims_carry_scopes_and_creditors_where_the_issuer_may_say_so() {
     let bare = scene.claiming(&with("sub", json!("jane"))).unwrap().caller;
     assert!(bare.scopes.is_empty() && bare.creditors == Creditors::new([]));
 }
+
+#[test]
+fn claims_that_cannot_be_read_are_not_repeated() {
+    let scene = Scene::new("");
+    let refused = scene.claiming(&with("exp", json!("ottilie@example.org")));
+    let told = refused.unwrap_err().to_string();
+    assert_eq!(told, "its claims cannot be read");
+}

@@ -12,6 +12,7 @@ use dunning_channel::{Channel, Guard, Maildir, Smtp};
 use mahnwerk_runtime::{
     error::{Error, Result},
     server::Running,
+    status::chain,
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -99,8 +100,12 @@ async fn repeat(name: &'static str, work: impl Steps, wake: Arc<Notify>, stop: C
             Ok(Found::Trouble) => (TROUBLE, false),
             Err(error) if error.is_transient() => (IDLE, false),
             Err(error) => {
-                let source = std::error::Error::source(&error);
-                tracing::error!(worker = name, error = ?source, "background work failed");
+                // Not its debug form: that of a database error holds the row.
+                tracing::error!(
+                    worker = name,
+                    error = chain(&error),
+                    "background work failed"
+                );
                 (TROUBLE, false)
             }
         };

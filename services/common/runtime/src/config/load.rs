@@ -127,6 +127,10 @@ impl Reader {
             Ok(text) => text,
             Err(error) => return self.refuse(source, "", error.to_string()),
         };
+        // Its own account shows the line, and that may be the one with the password.
+        if let Err(error) = toml::from_str::<toml::Table>(&text) {
+            return self.refuse(source, "", unreadable(&text, &error));
+        }
         match File::from_str(&text, FileFormat::Toml).collect() {
             Ok(values) => self.take(&|_| source.clone(), "", values, &self.known.clone()),
             Err(error) => self.refuse(source, "", error.to_string()),
@@ -243,6 +247,18 @@ impl Reader {
             .build()
             .and_then(Config::try_deserialize)
             .map_err(|error| only("settings", &error))
+    }
+}
+
+/// Where a file is wrong and why, without what is there.
+fn unreadable(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => {
+            let line = before.matches('\n').count() + 1;
+            format!("line {line}: {}", error.message())
+        }
+        None => error.message().to_owned(),
     }
 }
 

@@ -253,3 +253,11 @@ fn passwords_are_found_wherever_they_are_in_an_address() {
     let plain = redacted(&serde_json::json!({ "url": "sqlite://data/registry.db?mode=rwc" }));
     assert!(plain.contains("sqlite://data/registry.db?mode=rwc"));
 }
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_by_its_line_and_not_by_what_is_there() {
+    let file = format!("[database]\nmax_connections = 3\nurl = \"{URL}\n");
+    let error = read(&file, &[], &[]).unwrap_err().to_string();
+    assert!(error.contains(": line "), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}

@@ -2,12 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sea_orm::{ConnectOptions, Database};
+use sea_orm::{ConnectOptions, Database, DbErr};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use super::{Db, Sql, column};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    status::chain,
+};
 
 /// How to reach the database.
 #[derive(Clone, Serialize, Deserialize)]
@@ -84,7 +87,7 @@ impl Db {
         // Whoever starts a program must be told why it does not reach its database.
         let pool = Database::connect(options)
             .await
-            .map_err(|error| Error::Internal(Box::new(error)))?;
+            .map_err(|error| not_connected(error, &settings.url))?;
         let writer = (pool.get_database_backend() == sea_orm::DbBackend::Sqlite)
             .then(|| Arc::new(Mutex::new(())));
         let db = Self { pool, writer };
@@ -111,5 +114,39 @@ impl Db {
             "the database compares text by a language's rules, but keys must compare by bytes: create it with \
              LC_COLLATE 'C' and TEMPLATE template0",
         ))
+    }
+}
+
+/// Why there is no connection. An address that cannot be read is repeated by sea-orm as a whole, with its password.
+fn not_connected(error: DbErr, url: &str) -> Error {
+    let text = chain(&error);
+    if !url.is_empty() && text.contains(url) {
+        return Error::internal(text.replace(url, "[redacted]"));
+    }
+    Error::Internal(Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_cannot_be_read_is_not_repeated() {
+        for url in [
+            "postgres://mahnwerk:hunter2@db:port/registry",
+            "postgres://mahnwerk:hunter2@[db/registry",
+            "other://mahnwerk:hunter2@db/registry",
+        ] {
+            let settings = DatabaseSettings {
+                url: url.to_owned(),
+                ..DatabaseSettings::default()
+            };
+            let Err(error) = Db::connect(&settings).await else {
+                panic!("{url} is no address");
+            };
+            let told = format!("{} {error:?}", chain(&error));
+            assert!(told.contains("[redacted]"), "{told}");
+            assert!(!told.contains("hunter2"), "{told}");
+        }
     }
 }

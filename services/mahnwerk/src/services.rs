@@ -7,7 +7,7 @@ use std::{
 
 use mahnwerk_dunning::config::DispatchSettings;
 use mahnwerk_runtime::{
-    config::CommonSettings,
+    config::{CommonSettings, LogFormat, LogSettings},
     server::{Running, Shutdown},
 };
 
@@ -147,6 +147,17 @@ impl Services {
 /// The URL of an address.
 pub(crate) fn url(address: SocketAddr) -> String {
     format!("http://{address}")
+}
+
+/// The log of this process, for people: what `RUST_LOG` says, or else `filter`.
+pub(crate) fn log(filter: &str) -> LogSettings {
+    let wanted = std::env::var("RUST_LOG").ok();
+    LogSettings {
+        filter: wanted
+            .filter(|it| !it.is_empty())
+            .unwrap_or_else(|| filter.to_owned()),
+        format: LogFormat::Text,
+    }
 }
 
 fn common(data: &Path, service: &str, port: u16) -> CommonSettings {

@@ -1,15 +1,11 @@
 //! `mahnwerk up`.
 
-use mahnwerk_runtime::{
-    config::{LogFormat, LogSettings},
-    server::shutdown_on_signals,
-    telemetry,
-};
+use mahnwerk_runtime::{server::shutdown_on_signals, telemetry};
 
 use crate::{
     cli::UpArgs,
     client::Result,
-    services::{Ports, Services, url},
+    services::{Ports, Services, log, url},
 };
 
 /// Runs all services until told to stop.
@@ -17,13 +13,7 @@ use crate::{
 /// # Errors
 /// If one does not start, or fails.
 pub(crate) async fn run(args: &UpArgs) -> Result<()> {
-    let telemetry = telemetry::init(
-        "mahnwerk",
-        &LogSettings {
-            filter: "info".to_owned(),
-            format: LogFormat::Text,
-        },
-    )?;
+    let telemetry = telemetry::init("mahnwerk", &log("info"))?;
     let shutdown = shutdown_on_signals()?;
     let ports = Ports {
         registry: args.registry_port,

@@ -27,7 +27,6 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use mahnwerk_runtime::{
-    config::{LogFormat, LogSettings},
     server::{Shutdown, shutdown_on_signals},
     telemetry,
 };
@@ -36,7 +35,7 @@ use tokio::time::Instant;
 use crate::{
     cli::DemoArgs,
     client::{Failure, Result},
-    services::{Ports, Services},
+    services::{Ports, Services, log},
 };
 use ledger::{Story, World};
 use report::Report;
@@ -54,13 +53,7 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<()> {
         writable(page)?;
     }
     let home = Home::new(args.keep.as_deref())?;
-    let telemetry = telemetry::init(
-        "mahnwerk",
-        &LogSettings {
-            filter: "error".to_owned(),
-            format: LogFormat::Text,
-        },
-    )?;
+    let telemetry = telemetry::init("mahnwerk", &log("error"))?;
     // The signals end the play; the services end after it.
     let interrupted = shutdown_on_signals()?;
     let shutdown = Shutdown::new();

@@ -196,7 +196,12 @@ impl Process {
 }
 
 impl Log {
-    fn follow(child: &mut Child) -> Self {
+    /// Of a program whose standard error is piped.
+    ///
+    /// # Panics
+    /// If it is not.
+    #[must_use]
+    pub fn follow(child: &mut Child) -> Self {
         let stderr = child.stderr.take().expect("a piped standard error");
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (sender, count) = watch::channel(0);

@@ -132,6 +132,18 @@ impl Suite {
         }
     }
 
+    /// Services that run elsewhere on these databases, reached by these channels, in the order of [`Service::ALL`].
+    #[must_use]
+    pub fn elsewhere(databases: Databases, urls: Vec<String>, channels: Vec<Channel>) -> Self {
+        Self {
+            urls,
+            channels,
+            databases,
+            shutdown: Shutdown::new(),
+            running: Vec::new(),
+        }
+    }
+
     /// To a service.
     ///
     /// # Panics

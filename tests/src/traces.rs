@@ -1,15 +1,25 @@
-//! A receiver of OTLP traces over gRPC, as a collector would be.
+//! A receiver of OTLP traces and metrics over gRPC, as a collector would be.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::{
-        ExportTraceServiceRequest, ExportTraceServiceResponse,
-        trace_service_server::{TraceService, TraceServiceServer},
+    collector::{
+        metrics::v1::{
+            ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+            metrics_service_server::{MetricsService, MetricsServiceServer},
+        },
+        trace::v1::{
+            ExportTraceServiceRequest, ExportTraceServiceResponse,
+            trace_service_server::{TraceService, TraceServiceServer},
+        },
     },
     common::v1::any_value::Value,
     trace::v1::span::Link,
 };
+use prost::Message as _;
 use tokio::sync::watch;
 use tonic::{
     Request, Response, Status,
@@ -41,9 +51,20 @@ pub struct Collector {
     /// For `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub endpoint: String,
     spans: watch::Receiver<Vec<Span>>,
+    messages: Messages,
 }
 
-struct Receiver(Mutex<watch::Sender<Vec<Span>>>);
+/// Messages as they came, for whoever looks for what should not be in them.
+#[derive(Clone, Default)]
+struct Messages {
+    traces: Arc<Mutex<Vec<Vec<u8>>>>,
+    metrics: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+struct Receiver {
+    spans: Mutex<watch::Sender<Vec<Span>>>,
+    messages: Messages,
+}
 
 #[tonic::async_trait]
 impl TraceService for Receiver {
@@ -51,12 +72,29 @@ impl TraceService for Receiver {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let received = spans(request.into_inner());
-        self.0
+        let request = request.into_inner();
+        let message = request.encode_to_vec();
+        self.messages.traces.lock().unwrap().push(message);
+        let received = spans(request);
+        self.spans
             .lock()
             .unwrap()
             .send_modify(|spans| spans.extend(received));
         Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+struct MetricsReceiver(Messages);
+
+#[tonic::async_trait]
+impl MetricsService for MetricsReceiver {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        let message = request.into_inner().encode_to_vec();
+        self.0.metrics.lock().unwrap().push(message);
+        Ok(Response::new(ExportMetricsServiceResponse::default()))
     }
 }
 
@@ -109,16 +147,35 @@ impl Collector {
         let address = ([127, 0, 0, 1], 0).into();
         let incoming = TcpIncoming::bind(address).expect("a free port");
         let address = incoming.local_addr().expect("its address");
-        let receiver = TraceServiceServer::new(Receiver(Mutex::new(sender)));
+        let messages = Messages::default();
+        let traces = TraceServiceServer::new(Receiver {
+            spans: Mutex::new(sender),
+            messages: messages.clone(),
+        });
+        let metrics = MetricsServiceServer::new(MetricsReceiver(messages.clone()));
         tokio::spawn(
             Server::builder()
-                .add_service(receiver)
+                .add_service(traces)
+                .add_service(metrics)
                 .serve_with_incoming(incoming),
         );
         Self {
             endpoint: format!("http://{address}"),
             spans,
+            messages,
         }
+    }
+
+    /// The messages with spans so far, encoded.
+    #[must_use]
+    pub fn trace_messages(&self) -> Vec<Vec<u8>> {
+        self.messages.traces.lock().unwrap().clone()
+    }
+
+    /// The messages with metrics so far, encoded.
+    #[must_use]
+    pub fn metric_messages(&self) -> Vec<Vec<u8>> {
+        self.messages.metrics.lock().unwrap().clone()
     }
 
     /// What has been received so far.

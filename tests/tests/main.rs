@@ -13,6 +13,7 @@ mod import_resume;
 mod metrics;
 mod never_twice;
 mod operations;
+mod personal_data;
 mod python_client;
 mod rolling;
 mod services_postgres;

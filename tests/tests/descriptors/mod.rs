@@ -1,10 +1,10 @@
 //! Driven by the descriptors: what holds for every method is tried with every method. A method without a case fails.
 
 mod bad_input;
-mod cases;
+pub mod cases;
 mod effects;
-mod examples;
-mod fixture;
+pub mod examples;
+pub mod fixture;
 mod import_rows;
 mod repeats;
 
@@ -28,7 +28,7 @@ const LAST: Service = Service::Dunning;
 const AT_ONCE: usize = 4;
 
 /// The service that answers `path`.
-fn service_of(path: &str) -> Service {
+pub fn service_of(path: &str) -> Service {
     // The registry publishes, scoring consumes: each feed service is tried where it has something to do.
     if path.contains("FeedAdminService") {
         return Service::Scoring;
@@ -41,7 +41,7 @@ fn service_of(path: &str) -> Service {
 }
 
 /// The methods that are called. After the last of them everybody downstream has to begin anew.
-fn called_methods() -> impl Iterator<Item = &'static Method> {
+pub fn called_methods() -> impl Iterator<Item = &'static Method> {
     let resets = |method: &&Method| method.path.ends_with("/ResetFeed");
     let called = || {
         let all = methods().values();

@@ -48,6 +48,10 @@ pub fn migrations() -> Migrations {
             name: "m20261122_000403_index_ended_commands",
             sql: include_str!("storage/schema_outbox.sql"),
         },
+        Migration {
+            name: "m20261122_000404_add_four_eyes",
+            sql: include_str!("storage/schema_four_eyes.sql"),
+        },
     ])
 }
 

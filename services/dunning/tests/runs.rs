@@ -3,7 +3,7 @@
 mod common;
 
 use common::Database;
-use mahnwerk_dunning::conformance::{dispatching, measures, runs, setbacks, tasks};
+use mahnwerk_dunning::conformance::{dispatching, four_eyes, measures, runs, setbacks, tasks};
 
 macro_rules! on_sqlite {
     ($($suite:ident::$name:ident),+ $(,)?) => {
@@ -27,6 +27,9 @@ on_sqlite! {
     runs::a_cancelled_run_gives_its_steps_free,
     runs::a_reviewer_edits_what_is_proposed,
     runs::a_replay_names_exactly_what_differs,
+    four_eyes::a_run_is_released_by_another_than_who_proposed_it,
+    four_eyes::the_release_goes_by_the_settings_of_the_moment,
+    four_eyes::what_nobody_proposed_anybody_releases,
     setbacks::a_release_renders_what_can_be_rendered,
     setbacks::what_is_not_known_now_is_not_withdrawn,
     setbacks::what_came_back_for_good_was_never_sent,

@@ -154,6 +154,7 @@ pub async fn configure(dunning: &DunningClients, creditor_id: &str) {
                 sender: "Nordlicht Handel GmbH\nBuchhaltung".to_owned(),
                 payment_details: "IBAN DE02 1203 0000 0000 2020 51".to_owned(),
                 email_from: "buchhaltung@example.org".to_owned(),
+                four_eyes_release: false,
                 version: 0,
             }),
         })

@@ -7,6 +7,9 @@ use crate::telemetry;
 /// The caller of every call of a service without a table of callers.
 pub const LOCAL_PRINCIPAL: &str = "local";
 
+/// Begins the principals of background work. No caller's name has a colon.
+const INTERNAL: &str = "internal:";
+
 /// Metadata key by which a caller may name a call (1 to 64 of `A-Za-z0-9._~-`) to find it again in the log. It has no
 /// effect, unlike the `request_id` of a message. Answers carry it back.
 pub const CALL_ID_HEADER: &str = "x-request-id";
@@ -38,7 +41,7 @@ impl Call {
     /// A call that nobody made: background work called `name`, under the current span.
     #[must_use]
     pub fn internal(name: &str) -> Self {
-        Self::by(format!("internal:{name}"))
+        Self::by(format!("{INTERNAL}{name}"))
     }
 
     fn by(principal: String) -> Self {
@@ -55,5 +58,24 @@ impl Call {
     pub fn time_left(&self) -> Option<std::time::Duration> {
         self.deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+}
+
+/// The principal, unless it is background work.
+#[must_use]
+pub fn somebody(principal: &str) -> Option<&str> {
+    Some(principal).filter(|principal| !principal.starts_with(INTERNAL))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn background_work_is_nobody() {
+        assert_eq!(somebody(&Call::internal("runs").principal), None);
+        for caller in [LOCAL_PRINCIPAL, "checkout", "internal"] {
+            assert_eq!(somebody(caller), Some(caller));
+        }
     }
 }

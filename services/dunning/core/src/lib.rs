@@ -2,13 +2,14 @@
 //!
 //! The way of a debtor through this crate: [`input`] as the service froze it → [`evaluate()`] by a [`procedure`], with
 //! [`pause`]s, a [`calendar`] and [`charges`] (by [`law`]) → a [`plan`] of notices and of reasons, one per open item → edits in
-//! [`review`] → the check before sending in [`withdraw`] → what sending leaves behind in [`record`].
+//! [`review`] → the release ([`four_eyes`]) → the check before sending in [`withdraw`] → what sending leaves behind in [`record`].
 //!
 //! Amounts are whole minor units of one currency (`i64`); currencies never mix. Dates are calendar dates.
 
 pub mod calendar;
 pub mod charges;
 pub mod evaluate;
+pub mod four_eyes;
 pub mod in_flight;
 pub mod input;
 pub mod law;

@@ -1,13 +1,14 @@
 //! Runs: proposing, releasing and cancelling them, and reading what they hold.
 
 use chrono::NaiveDate;
+use dunning_core::four_eyes;
 use mahnwerk_feed::{Begun, Cause, Locks, NewEvent, OnceTx, WriteTx, Written};
 use mahnwerk_proto::{
     common::v1::ErrorReason,
     dunning::v1::{NoticeState, RunState},
 };
 use mahnwerk_runtime::{
-    context::Call,
+    context::{Call, somebody},
     error::{Error, Result},
 };
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,9 @@ pub struct RunView {
     pub created_at: i64,
     /// Who proposed it.
     pub principal: String,
+    /// Who released it; empty before. Answers stored before this was kept do not tell.
+    #[serde(default)]
+    pub released_by: String,
     /// Grows with every change.
     pub version: i64,
 }
@@ -75,6 +79,7 @@ impl RunView {
             reasons: Vec::new(),
             created_at: row.created_at,
             principal: row.principal.clone(),
+            released_by: row.released_by.clone(),
             version: row.version,
         }
     }
@@ -84,6 +89,18 @@ impl RunView {
 #[must_use]
 pub fn wrong_state(message: &str) -> Error {
     Error::precondition(ErrorReason::WrongState, message)
+}
+
+/// Another than the one who proposed a run must release it.
+fn needs_another(row: &RunRow) -> Error {
+    Error::Precondition {
+        reason: ErrorReason::FourEyesRequired,
+        message: "whoever proposed the run may not release it: another person must".to_owned(),
+        metadata: vec![
+            ("method", "ReleaseRun".to_owned()),
+            ("principal", row.principal.clone()),
+        ],
+    }
 }
 
 /// The event of a notice that others are told of.
@@ -174,6 +191,7 @@ impl App {
             facts,
             engine: env!("CARGO_PKG_VERSION").to_owned(),
             principal: call.principal.clone(),
+            released_by: String::new(),
             created_at: once.recorded_at(),
             version: 1,
         };
@@ -235,7 +253,7 @@ impl App {
     /// Releases a proposed run; the background renders its notices and sends them.
     ///
     /// # Errors
-    /// `NotFound`, or `WRONG_STATE` unless it is proposed.
+    /// `NotFound`, `WRONG_STATE` unless it is proposed, `FOUR_EYES_REQUIRED` if the creditor wants another to release it.
     pub async fn release_run(
         &self,
         call: &Call,
@@ -251,6 +269,14 @@ impl App {
         if row.state != RunState::Proposed {
             return Err(wrong_state("the run is not proposed"));
         }
+        // The creditor is locked: nobody changes its settings meanwhile.
+        if settings::get(&*once, creditor_id).await?.four_eyes_release {
+            let (proposed_by, released_by) = (somebody(&row.principal), somebody(&call.principal));
+            if !four_eyes::two_agree(proposed_by, released_by) {
+                return Err(needs_another(&row));
+            }
+        }
+        row.released_by.clone_from(&call.principal);
         row.state = RunState::Released;
         row.working = true;
         run::reset_chunks(&*once, &row).await?;

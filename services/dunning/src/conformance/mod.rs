@@ -6,6 +6,7 @@
 pub mod dispatching;
 pub mod explain;
 pub mod facts;
+pub mod four_eyes;
 pub mod inputs;
 pub mod measures;
 pub mod pauses;

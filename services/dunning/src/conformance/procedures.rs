@@ -230,6 +230,7 @@ pub async fn settings_are_set_and_read(db: &Db) -> Outcome {
         sender: "Sample GmbH\nMusterweg 1".to_owned(),
         payment_details: "DE00 0000".to_owned(),
         email_from: "mahnung@example.org".to_owned(),
+        four_eyes_release: true,
         version: 9,
         ..begin
     };
@@ -257,6 +258,7 @@ pub async fn settings_are_set_and_read(db: &Db) -> Outcome {
         sender: "x".repeat(501),
         payment_details: "\u{0}".to_owned(),
         email_from: "nobody".to_owned(),
+        four_eyes_release: true,
         version: 0,
     };
     let refused = set("", &wrong).await;

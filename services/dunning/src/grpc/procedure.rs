@@ -194,6 +194,7 @@ fn checked_settings(check: &mut Checker, given: &v1::DunningSettings) -> Dunning
         sender: given.sender.clone(),
         payment_details: given.payment_details.clone(),
         email_from: given.email_from.clone(),
+        four_eyes_release: given.four_eyes_release,
         version: 0,
     }
 }
@@ -211,5 +212,6 @@ fn settings_message(creditor_id: &str, settings: DunningSettings) -> v1::Dunning
         payment_details: settings.payment_details,
         email_from: settings.email_from,
         version: settings.version,
+        four_eyes_release: settings.four_eyes_release,
     }
 }

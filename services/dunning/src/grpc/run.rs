@@ -61,6 +61,7 @@ fn run_message(view: RunView) -> v1::Run {
         create_time: Some(timestamp(view.created_at)),
         principal: view.principal,
         version: view.version,
+        released_by: view.released_by,
     }
 }
 

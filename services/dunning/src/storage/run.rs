@@ -48,6 +48,8 @@ pub struct RunRow {
     pub engine: String,
     /// Who proposed it.
     pub principal: String,
+    /// Who released it; empty before.
+    pub released_by: String,
     /// Microseconds.
     pub created_at: i64,
     /// Grows with every change.
@@ -95,7 +97,7 @@ pub(super) fn state_of(name: &str) -> Result<RunState> {
 }
 
 const COLUMNS: &str = "creditor_id, run_id, business_date, state, working, opened, waits_for, facts, engine, principal, \
-    created_at, version";
+    released_by, created_at, version";
 
 fn run_row(row: &QueryResult) -> Result<RunRow> {
     Ok(RunRow {
@@ -109,6 +111,7 @@ fn run_row(row: &QueryResult) -> Result<RunRow> {
         facts: from_json(&column::<String>(row, "facts")?)?,
         engine: column(row, "engine")?,
         principal: column(row, "principal")?,
+        released_by: column(row, "released_by")?,
         created_at: column(row, "created_at")?,
         version: column(row, "version")?,
     })
@@ -121,7 +124,8 @@ fn run_row(row: &QueryResult) -> Result<RunRow> {
 pub async fn insert(on: &impl Sql, run: &RunRow) -> Result<()> {
     on.execute_sql(
         "INSERT INTO run (creditor_id, run_id, business_date, state, working, opened, waits_for, facts, engine, \
-         principal, created_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+         principal, released_by, created_at, version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         vec![
             run.creditor_id.as_str().into(),
             run.run_id.as_str().into(),
@@ -133,6 +137,7 @@ pub async fn insert(on: &impl Sql, run: &RunRow) -> Result<()> {
             to_json(&run.facts)?.into(),
             run.engine.as_str().into(),
             run.principal.as_str().into(),
+            run.released_by.as_str().into(),
             run.created_at.into(),
             run.version.into(),
         ],
@@ -148,7 +153,7 @@ pub async fn insert(on: &impl Sql, run: &RunRow) -> Result<()> {
 pub async fn update(on: &impl Sql, run: &mut RunRow) -> Result<()> {
     let changed = on
         .execute_sql(
-            "UPDATE run SET state = $3, working = $4, opened = $5, waits_for = $7, version = version + 1 \
+            "UPDATE run SET state = $3, working = $4, opened = $5, waits_for = $7, released_by = $8, version = version + 1 \
              WHERE creditor_id = $1 AND run_id = $2 AND version = $6",
             vec![
                 run.creditor_id.as_str().into(),
@@ -158,6 +163,7 @@ pub async fn update(on: &impl Sql, run: &mut RunRow) -> Result<()> {
                 i64::from(run.opened).into(),
                 run.version.into(),
                 run.waits_for.as_str().into(),
+                run.released_by.as_str().into(),
             ],
         )
         .await?;

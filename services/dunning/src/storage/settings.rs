@@ -20,6 +20,10 @@ pub struct DunningSettings {
     pub payment_details: String,
     /// The address that e-mails come from; empty: none are sent.
     pub email_from: String,
+    /// Whether another must release what one proposed. Left out where it says nothing new, so that calls and answers from
+    /// before it was there stay what they were.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub four_eyes_release: bool,
     /// Grows with every change; 0 before the first.
     pub version: i64,
 }
@@ -32,6 +36,7 @@ impl Default for DunningSettings {
             sender: String::new(),
             payment_details: String::new(),
             email_from: String::new(),
+            four_eyes_release: false,
             version: 0,
         }
     }
@@ -47,8 +52,8 @@ const MARK: &str = "MARK";
 pub async fn get(on: &impl Sql, creditor_id: &str) -> Result<DunningSettings> {
     let row = on
         .query_one(
-            "SELECT max_bank_import_age_days, when_stale, sender, payment_details, email_from, version \
-             FROM dunning_settings WHERE creditor_id = $1",
+            "SELECT max_bank_import_age_days, when_stale, sender, payment_details, email_from, \
+             four_eyes_release, version FROM dunning_settings WHERE creditor_id = $1",
             vec![creditor_id.into()],
         )
         .await?;
@@ -68,6 +73,7 @@ pub async fn get(on: &impl Sql, creditor_id: &str) -> Result<DunningSettings> {
         sender: column(&row, "sender")?,
         payment_details: column(&row, "payment_details")?,
         email_from: column(&row, "email_from")?,
+        four_eyes_release: column::<i64>(&row, "four_eyes_release")? == 1,
         version: column(&row, "version")?,
     })
 }
@@ -83,10 +89,11 @@ pub async fn put(on: &impl Sql, creditor_id: &str, settings: &DunningSettings) -
     };
     on.execute_sql(
         "INSERT INTO dunning_settings (creditor_id, max_bank_import_age_days, when_stale, sender, payment_details, \
-         email_from, version) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (creditor_id) DO UPDATE SET \
+         email_from, four_eyes_release, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+         ON CONFLICT (creditor_id) DO UPDATE SET \
          max_bank_import_age_days = excluded.max_bank_import_age_days, when_stale = excluded.when_stale, \
          sender = excluded.sender, payment_details = excluded.payment_details, email_from = excluded.email_from, \
-         version = excluded.version",
+         four_eyes_release = excluded.four_eyes_release, version = excluded.version",
         vec![
             creditor_id.into(),
             settings.max_bank_import_age_days.map(i64::from).into(),
@@ -94,6 +101,7 @@ pub async fn put(on: &impl Sql, creditor_id: &str, settings: &DunningSettings) -
             settings.sender.as_str().into(),
             settings.payment_details.as_str().into(),
             settings.email_from.as_str().into(),
+            i64::from(settings.four_eyes_release).into(),
             settings.version.into(),
         ],
     )

@@ -68,6 +68,9 @@ pub(crate) struct SettingsArgs {
     /// The address that e-mails come from; empty: none are sent
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) email_from: Option<String>,
+    /// Whether another must release a run than who proposed it
+    #[arg(long, value_name = "true|false")]
+    pub(crate) four_eyes_release: Option<bool>,
     #[command(flatten)]
     pub(crate) read: ReadArgs,
 }

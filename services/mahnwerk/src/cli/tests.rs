@@ -37,6 +37,7 @@ fn every_command_is_understood() {
         "procedure show acme standard --revision 1",
         "procedure create acme standard standard.toml --check",
         "procedure settings acme --max-bank-import-age 3 --when-stale mark --email-from a@b.example",
+        "procedure settings acme --four-eyes-release true",
         "run propose acme --wait",
         "run list acme",
         "run show acme R",

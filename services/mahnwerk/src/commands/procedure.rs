@@ -15,7 +15,7 @@ use crate::{
     },
     client::{Result, call, new_request_id},
     names,
-    output::{facts, right, table},
+    output::{facts, right, table, yes},
 };
 
 const PROCEDURE: &str = "mahnwerk.dunning.v1.Procedure";
@@ -151,6 +151,7 @@ fn changed(mut settings: DunningSettings, args: SettingsArgs) -> DunningSettings
     settings.sender = args.sender.unwrap_or(settings.sender);
     settings.payment_details = args.payment_details.unwrap_or(settings.payment_details);
     settings.email_from = args.email_from.unwrap_or(settings.email_from);
+    settings.four_eyes_release = args.four_eyes_release.unwrap_or(settings.four_eyes_release);
     settings
 }
 
@@ -175,6 +176,10 @@ fn settings_table(settings: &DunningSettings) -> comfy_table::Table {
         (
             "E-mails from",
             or_none(&settings.email_from, "none are sent"),
+        ),
+        (
+            "Released by another",
+            yes(settings.four_eyes_release).to_owned(),
         ),
     ])
 }
@@ -243,6 +248,9 @@ mod tests {
             (after.max_bank_import_age_days, after.when_stale),
             (Some(7), 2)
         );
+        let two = changed(after.clone(), arguments(&["--four-eyes-release", "true"]));
+        assert!(two.four_eyes_release && !after.four_eyes_release);
+        assert!(changed(two, arguments(&["--sender", "x"])).four_eyes_release);
     }
 
     #[test]

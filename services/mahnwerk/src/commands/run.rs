@@ -326,6 +326,7 @@ fn run_text(run: &Run) -> String {
         ("Ledger is stale", yes(run.stale_ledger).to_owned()),
         ("Proposed", time_text(run.create_time.as_ref())),
         ("By", run.principal.clone()),
+        ("Released by", run.released_by.clone()),
     ])
     .to_string();
     if !run.notices.is_empty() {

@@ -27,6 +27,7 @@ pub fn procedure(method: &str, f: &Fixture) -> Option<Case> {
             "creditor_id": c, "max_bank_import_age_days": 5, "when_stale": "WHEN_STALE_MARK",
             "sender": "Nordlicht Handel GmbH, Hafenstraße 1, 20457 Hamburg",
             "payment_details": "DE89 3704 0044 0532 0130 00", "email_from": "mahnung@example.org",
+            "four_eyes_release": true,
         }}))
         .other(json!({"settings": {"max_bank_import_age_days": 6}}))
         .refers(&["settings.creditor_id"])

@@ -2,7 +2,8 @@
 
 use e2e::{postgres::Cluster, suite::connect};
 use mahnwerk_dunning::conformance::{
-    dispatching, explain, facts, four_eyes, inputs, measures, pauses, procedures, runs, setbacks, tasks,
+    dispatching, explain, facts, four_eyes, inputs, measures, pauses, procedures, runs, setbacks,
+    tasks,
 };
 use mahnwerk_runtime::db::Db;
 

@@ -7,7 +7,8 @@ use crate::telemetry;
 /// The caller of every call of a service without a table of callers.
 pub const LOCAL_PRINCIPAL: &str = "local";
 
-/// Begins the principals of background work. No caller's name has a colon.
+/// Begins the principals of background work. No caller is called so: names of callers have no colon, those made of claims
+/// begin with that of their issuer, and no issuer may be called `internal`.
 const INTERNAL: &str = "internal:";
 
 /// Metadata key by which a caller may name a call (1 to 64 of `A-Za-z0-9._~-`) to find it again in the log. It has no
@@ -74,7 +75,7 @@ mod tests {
     #[test]
     fn background_work_is_nobody() {
         assert_eq!(somebody(&Call::internal("runs").principal), None);
-        for caller in [LOCAL_PRINCIPAL, "checkout", "internal"] {
+        for caller in [LOCAL_PRINCIPAL, "checkout", "login:internal"] {
             assert_eq!(somebody(caller), Some(caller));
         }
     }

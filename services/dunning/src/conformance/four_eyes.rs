@@ -114,7 +114,10 @@ pub async fn a_run_is_released_by_another_than_who_proposed_it(db: &Db) -> Outco
     let status = refused.err();
     let info = status.as_ref().and_then(StatusExt::get_details_error_info);
     let metadata = info.map(|info| info.metadata).unwrap_or_default();
-    assert_eq!(metadata.get("method").map(String::as_str), Some("ReleaseRun"));
+    assert_eq!(
+        metadata.get("method").map(String::as_str),
+        Some("ReleaseRun")
+    );
     assert_eq!(metadata.get("principal").map(String::as_str), Some("clerk"));
     let run = runner.run(&run_id).await?;
     assert_eq!((run.state(), &*run.released_by), (RunState::Proposed, ""));
@@ -123,7 +126,10 @@ pub async fn a_run_is_released_by_another_than_who_proposed_it(db: &Db) -> Outco
 
     let released = release(&runner, "lead", &run_id).await?.into_inner();
     let run = released.run.clone().unwrap_or_default();
-    assert_eq!((run.state(), &*run.principal), (RunState::Released, "clerk"));
+    assert_eq!(
+        (run.state(), &*run.principal),
+        (RunState::Released, "clerk")
+    );
     assert_eq!(run.released_by, "lead");
     let repeated = release(&runner, "lead", &run_id).await?.into_inner();
     assert_eq!(repeated, released, "the same call has one effect");

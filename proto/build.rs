@@ -3,7 +3,7 @@
 use std::{env, error::Error, fs, path::PathBuf};
 
 /// Every file of the module. `google/protobuf/*` is bundled with the compiler.
-const FILES: [&str; 18] = [
+const FILES: [&str; 19] = [
     "mahnwerk/common/v1/audit.proto",
     "mahnwerk/common/v1/error.proto",
     "mahnwerk/common/v1/feed.proto",
@@ -15,6 +15,7 @@ const FILES: [&str; 18] = [
     "mahnwerk/dunning/v1/run.proto",
     "mahnwerk/dunning/v1/work.proto",
     "mahnwerk/registry/v1/account.proto",
+    "mahnwerk/registry/v1/approval.proto",
     "mahnwerk/registry/v1/arrangement.proto",
     "mahnwerk/registry/v1/creditor.proto",
     "mahnwerk/registry/v1/debtor.proto",

@@ -10,6 +10,7 @@ use mahnwerk_proto::{
     },
     registry::v1::{
         account_service_client::AccountServiceClient,
+        approval_service_client::ApprovalServiceClient,
         arrangement_service_client::ArrangementServiceClient,
         creditor_service_client::CreditorServiceClient, debtor_service_client::DebtorServiceClient,
         import_service_client::ImportServiceClient,
@@ -31,6 +32,8 @@ pub struct Clients {
     pub debtors: DebtorServiceClient<Channel>,
     /// The account.
     pub accounts: AccountServiceClient<Channel>,
+    /// Four eyes.
+    pub approvals: ApprovalServiceClient<Channel>,
     /// Disputes, promises and plans.
     pub arrangements: ArrangementServiceClient<Channel>,
     /// Imports.
@@ -55,6 +58,7 @@ impl Clients {
             creditors: CreditorServiceClient::new(registry.clone()),
             debtors: DebtorServiceClient::new(registry.clone()),
             accounts: AccountServiceClient::new(registry.clone()),
+            approvals: ApprovalServiceClient::new(registry.clone()),
             arrangements: ArrangementServiceClient::new(registry.clone()),
             imports: ImportServiceClient::new(registry.clone()),
             feed: FeedServiceClient::new(registry.clone()),

@@ -25,6 +25,7 @@ of_the_registry! {
     debtor::suite as debtors,
     contact_point::suite as contact_points,
     contact::suite as contacts,
+    approval::without_names_nothing_is_granted as without_names_nothing_is_granted,
     arrangement::suite as arrangements,
     timeline::suite as timelines,
     account::suite as accounts,
@@ -75,6 +76,23 @@ async fn on_a_database<T: std::fmt::Debug>(
     migrations.apply(&db).await.unwrap();
     suite(db.clone()).await.unwrap();
     db.pool().clone().close().await.unwrap();
+}
+
+macro_rules! of_the_registry_on_a_database {
+    ($($suite:ident::$name:ident),+ $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            let migrations = mahnwerk_registry::migrations();
+            on_a_database(migrations, async |db| registry::$suite::$name(db).await).await;
+        }
+    )+};
+}
+
+of_the_registry_on_a_database! {
+    approval::another_grants_what_one_asked_for,
+    approval::pieces_of_a_write_off_count_together,
+    approval::a_grant_goes_by_the_books_of_the_moment,
+    approval::approvals_are_listed_newest_first,
 }
 
 macro_rules! of_scoring_on_a_database {

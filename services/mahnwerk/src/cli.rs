@@ -1,5 +1,6 @@
 //! The arguments: here those of the program and of the first commands, in the modules those of further groups.
 
+pub(crate) mod approval;
 pub(crate) mod audit;
 pub(crate) mod doctor;
 pub(crate) mod dunning;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use approval::ApprovalCommand;
 use audit::AuditArgs;
 use doctor::DoctorArgs;
 use dunning::{DispatchCommand, NoticeCommand, ProcedureCommand, RunCommand};
@@ -210,6 +212,9 @@ pub(crate) enum Command {
     /// Agree instalments
     #[command(subcommand)]
     Plan(PlanCommand),
+    /// Have another person agree to what one may not do alone
+    #[command(subcommand)]
+    Approval(ApprovalCommand),
     /// Record who was in touch with whom
     #[command(subcommand)]
     Contact(ContactCommand),

@@ -16,6 +16,7 @@ use mahnwerk_proto::{
     },
     registry::v1::{
         account_service_client::AccountServiceClient,
+        approval_service_client::ApprovalServiceClient,
         arrangement_service_client::ArrangementServiceClient,
         creditor_service_client::CreditorServiceClient, debtor_service_client::DebtorServiceClient,
         import_service_client::ImportServiceClient,
@@ -185,6 +186,10 @@ impl Clients {
 
     pub(crate) fn accounts(&self) -> AccountServiceClient<Channel> {
         AccountServiceClient::new(self.registry.clone())
+    }
+
+    pub(crate) fn approvals(&self) -> ApprovalServiceClient<Channel> {
+        ApprovalServiceClient::new(self.registry.clone())
     }
 
     pub(crate) fn arrangements(&self) -> ArrangementServiceClient<Channel> {

@@ -47,6 +47,10 @@ pub fn migrations() -> Migrations {
             name: "m20261122_000103_create_arrangement",
             sql: include_str!("storage/schema_arrangement.sql"),
         },
+        Migration {
+            name: "m20261122_000104_create_approval",
+            sql: include_str!("storage/schema_approval.sql"),
+        },
     ])
 }
 

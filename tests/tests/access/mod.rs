@@ -4,6 +4,7 @@
 mod audit;
 mod changes;
 mod fetched;
+mod four_eyes;
 mod matrix;
 mod scene;
 mod streams;

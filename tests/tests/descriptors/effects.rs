@@ -11,6 +11,7 @@ const REGISTRY: &[&str] = &[
     "SELECT count(*) AS n FROM import_row",
     "SELECT count(*) AS n FROM idempotency",
     "SELECT count(*) AS n FROM item",
+    "SELECT count(*) AS n FROM approval",
 ];
 
 // Scores are computed in the background, not by calls.

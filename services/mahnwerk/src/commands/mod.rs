@@ -1,5 +1,6 @@
 //! One module for every group of commands.
 
+mod approval;
 mod arrangement;
 mod audit;
 mod contact;
@@ -77,6 +78,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Dispute(command) => arrangement::dispute(&context, command).await,
         Command::Promise(command) => arrangement::promise(&context, command).await,
         Command::Plan(command) => arrangement::plan(&context, command).await,
+        Command::Approval(command) => approval::run(&context, command).await,
         Command::Contact(command) => contact::run(&context, command).await,
         Command::BankImport(args) => contact::bank_import(&context, args).await,
         Command::Audit(args) => audit::run(&context, args).await,

@@ -2,10 +2,11 @@
 
 use crate::calendar::Calendar;
 use crate::currency::Currency;
+use crate::date;
 use crate::error::DomainError;
+use crate::money::{self, Money};
 use crate::named::named_enum;
 use crate::violation::{Violation, Violations, check_mask};
-use crate::{date, money};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
@@ -38,13 +39,22 @@ pub struct Creditor {
     pub business_date: Option<NaiveDate>,
     /// The last day whose bank statements are in the books; `None` before the first import.
     pub last_bank_import: Option<NaiveDate>,
+    /// How much of an invoice one person may have written off in all; more takes two. In the reporting currency, zero to
+    /// 10^15; `None`: whatever it is, one person is enough.
+    pub write_off_above: Option<Money>,
     /// 1 after creation; grows with every change.
     pub version: i64,
 }
 
 impl Creditor {
     /// Fields that an update may name.
-    const UPDATABLE: [&str; 4] = ["display_name", "time_zone", "calendar", "business_day_mode"];
+    const UPDATABLE: [&str; 5] = [
+        "display_name",
+        "time_zone",
+        "calendar",
+        "business_day_mode",
+        "four_eyes",
+    ];
 
     /// Everything that is wrong with the fields a caller sets.
     pub fn validate(&self) -> Vec<Violation> {
@@ -52,6 +62,15 @@ impl Creditor {
         violations.key("creditor.creditor_id", &self.creditor_id);
         violations.text("creditor.display_name", &self.display_name, 1..=200, false);
         violations.text("creditor.time_zone", &self.time_zone, 1..=64, false);
+        if let Some(above) = &self.write_off_above {
+            let field = "creditor.four_eyes.write_off_above";
+            violations.amount(field, above, 0);
+            violations.require(
+                above.currency == self.reporting_currency,
+                &format!("{field}.currency_code"),
+                "must be the reporting currency",
+            );
+        }
         violations.into_vec()
     }
 
@@ -67,7 +86,8 @@ impl Creditor {
                 "display_name" => updated.display_name.clone_from(&new.display_name),
                 "time_zone" => updated.time_zone.clone_from(&new.time_zone),
                 "calendar" => updated.calendar = new.calendar,
-                _ => updated.business_day_mode = new.business_day_mode,
+                "business_day_mode" => updated.business_day_mode = new.business_day_mode,
+                _ => updated.write_off_above = new.write_off_above,
             }
         }
         let violations = updated.validate();
@@ -192,6 +212,7 @@ mod tests {
             business_day_mode: BusinessDayMode::Manual,
             business_date: None,
             last_bank_import: None,
+            write_off_above: None,
             version: 1,
         }
     }
@@ -256,6 +277,33 @@ mod tests {
             (stored.calendar, stored.display_name.as_str()),
             (Calendar::Nl, "Acme")
         );
+    }
+
+    #[test]
+    fn a_limit_is_in_the_reporting_currency() {
+        let in_currency = |code, minor| Creditor {
+            write_off_above: Some(Money::new(Currency::parse(code).unwrap(), minor)),
+            ..creditor()
+        };
+        let mask = ["four_eyes".to_owned()];
+        let mut stored = creditor();
+        let violations = stored
+            .apply_update(&in_currency("CHF", -1), &mask)
+            .unwrap_err();
+        let fields: Vec<_> = violations.into_iter().map(|it| it.field).collect();
+        let field = "creditor.four_eyes.write_off_above";
+        assert_eq!(
+            fields,
+            [
+                format!("{field}.minor_units"),
+                format!("{field}.currency_code")
+            ]
+        );
+        assert_eq!(stored, creditor());
+        stored.apply_update(&in_currency("EUR", 0), &mask).unwrap();
+        assert_eq!(stored, in_currency("EUR", 0));
+        stored.apply_update(&creditor(), &mask).unwrap();
+        assert_eq!(stored, creditor(), "lifted");
     }
 
     #[test]

@@ -108,6 +108,17 @@ pub enum DomainError {
         what: &'static str,
     },
 
+    /// It takes two, and this would be one alone.
+    #[error("{what}")]
+    FourEyesRequired {
+        /// What another person must do.
+        what: &'static str,
+        /// The method that leads on.
+        method: &'static str,
+        /// Who may not call it; empty if anybody may.
+        principal: String,
+    },
+
     /// The etag sent is not the current one.
     #[error("the etag is not the current one")]
     EtagMismatch,

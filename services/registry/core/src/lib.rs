@@ -4,6 +4,7 @@
 //! minor units of one currency (`i64`), dates are calendar dates between [`date::MIN`] and [`date::MAX`].
 
 pub mod account;
+pub mod approval;
 pub mod arrangement;
 pub mod balance;
 pub mod calendar;

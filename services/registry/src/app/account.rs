@@ -5,7 +5,12 @@ use mahnwerk_runtime::{
     context::Call,
     error::{Error, Result},
 };
-use registry_core::account::{Entry, ItemKey, ItemKind, Posting, PostingRequest};
+use registry_core::{
+    account::{Entry, ItemKey, ItemKind, Posting, PostingRequest},
+    approval::{needs_two, written_off},
+    error::DomainError,
+    money::Money,
+};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -25,7 +30,8 @@ impl App {
     /// Posts one posting and answers with the item it is about.
     ///
     /// # Errors
-    /// `NotFound` for the creditor, the debtor or an item, `NO_BUSINESS_DAY`, and every refusal of the ledger.
+    /// `NotFound` for the creditor, the debtor or an item, `NO_BUSINESS_DAY`, every refusal of the ledger, and
+    /// `FOUR_EYES_REQUIRED` for a write-off that the creditor does not leave to one.
     pub async fn post(
         &self,
         call: &Call,
@@ -62,6 +68,7 @@ impl App {
         };
         let creditor = creditor_of(&*once, creditor_id).await?;
         let ids = self.publisher.ids().clone();
+        let above = creditor.write_off_above;
         let mut working = WorkingSet::load(&*once, ids, creditor, [&posting], []).await?;
         if new_for.is_none() && working.debtor_of_item(&own) != debtor_id.as_deref() {
             return Err(Error::Contention(None));
@@ -74,6 +81,12 @@ impl App {
         let view = working
             .view(&key)
             .ok_or_else(|| Error::internal("a posting left no item"))?;
+        if matches!(request.posting, Posting::WriteOff { .. }) {
+            let total = Money::new(view.item.currency, written_off(&view.entries));
+            if needs_two(above, total) {
+                return Err(from_domain(alone()));
+            }
+        }
         working.save(&mut once).await?;
         once.finish(view).await
     }
@@ -137,6 +150,15 @@ impl App {
             rows: with_entries(&reading, creditor_id, rows).await?,
             more,
         })
+    }
+}
+
+/// So much is not for one to write off.
+fn alone() -> DomainError {
+    DomainError::FourEyesRequired {
+        what: "nothing was written off: so much needs two; ask for it, and another person must grant it",
+        method: "RequestWriteOff",
+        principal: String::new(),
     }
 }
 

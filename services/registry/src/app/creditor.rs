@@ -357,6 +357,7 @@ mod tests {
             business_day_mode: BusinessDayMode::Automatic,
             business_date: business_date.map(|date| date.parse().unwrap()),
             last_bank_import: None,
+            write_off_above: None,
             version: 1,
         }
     }

@@ -3,6 +3,7 @@
 //! Arguments are domain values whose form the caller has checked; what depends on stored state is checked here.
 
 pub mod account;
+pub mod approval;
 pub mod arrangement;
 pub mod balance;
 pub mod contact;
@@ -150,6 +151,16 @@ pub fn from_domain(error: DomainError) -> Error {
                 ("state", state.to_owned()),
             ],
         ),
+        DomainError::FourEyesRequired {
+            method, principal, ..
+        } => {
+            let barred = (!principal.is_empty()).then_some(("principal", principal));
+            let method = [("method", method.to_owned())];
+            precondition(
+                ErrorReason::FourEyesRequired,
+                method.into_iter().chain(barred).collect(),
+            )
+        }
         DomainError::LimitReached { limit, what } => precondition(
             ErrorReason::LimitReached,
             vec![("limit", limit.to_string()), ("what", what.to_owned())],

@@ -18,7 +18,7 @@ pub use balances::{
     ageing_counts_days_after_the_due_date, balances_can_be_had_as_of_and_as_known_at_any_date,
     the_portfolio_is_the_sum_of_its_debtors_at_every_date,
 };
-pub(super) use books::{Books, answered, cents, eur, invoice, part};
+pub(super) use books::{Books, answered, cents, eur, invoice, part, payment};
 pub use listing::{items_are_listed_page_by_page, items_are_read_with_what_settled_them};
 pub use refusals::{
     a_number_that_two_debtors_want_at_once_is_given_once, a_repeated_posting_has_one_effect,

@@ -98,6 +98,7 @@ fn creditor(id: &str, mode: BusinessDayMode, zone: &str) -> Result<Creditor> {
         business_day_mode: mode,
         business_date: None,
         last_bank_import: None,
+        write_off_above: None,
         version: 1,
     })
 }

@@ -3,6 +3,7 @@
 //! Every suite works on creditors of its own, so that suites can run side by side on one database.
 
 pub mod account;
+pub mod approval;
 pub mod arrangement;
 pub mod business_day;
 pub mod contact;

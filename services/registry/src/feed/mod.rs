@@ -5,6 +5,7 @@ mod snapshot;
 use mahnwerk_feed::{EntityType, NewEvent};
 use prost::Message as _;
 use registry_core::{
+    approval::Approval,
     arrangement::{Arrangement, ArrangementKind, Dispute},
     contact::Contact,
     creditor::{Creditor, FxRate},
@@ -36,6 +37,9 @@ pub const PROMISE: &str = ArrangementKind::Promise.name();
 pub const INSTALMENT_PLAN: &str = ArrangementKind::Plan.name();
 /// Entity name of items of the account.
 pub const ITEM: &str = "item";
+
+/// Name of approvals in the audit trail. They are not on the feed: nobody's state follows from them.
+const APPROVAL: &str = "approval";
 
 /// Everything on the feed of the registry.
 pub const ENTITIES: &[EntityType] = &[
@@ -155,6 +159,21 @@ pub fn contact_event(creditor: &Creditor, contact: &Contact) -> NewEvent {
         action: "recorded",
         business_date: creditor.business_date.map(day_number),
         state: NewEvent::encode(&contact_to_wire(contact)),
+    }
+}
+
+/// An approval was asked for, decided, or found expired.
+#[must_use]
+pub fn approval_event(creditor: &Creditor, approval: &Approval, action: &'static str) -> NewEvent {
+    NewEvent {
+        creditor_id: approval.creditor_id.clone(),
+        debtor_id: approval.debtor_id.clone(),
+        entity: APPROVAL,
+        entity_id: approval.approval_id.clone(),
+        version: approval.version,
+        action,
+        business_date: creditor.business_date.map(day_number),
+        state: None,
     }
 }
 

@@ -19,6 +19,7 @@ use registry_core::{
     violation::Violation,
 };
 
+use super::convert_account::{money_message, optional_money};
 use crate::{
     app::{creditor::time_zone, etag},
     storage::timeline::TimelineEntry,
@@ -139,15 +140,21 @@ pub fn creditor(check: &mut Checker, wire: v1::Creditor, fields: Fields) -> Opti
         );
         Calendar::Weekdays
     });
-    let placeholder = Currency::parse("EUR");
+    let four_eyes = wire.four_eyes.filter(|_| fields.has("four_eyes"));
+    let write_off_above = four_eyes.and_then(|it| it.write_off_above);
+    let field = "creditor.four_eyes.write_off_above";
+    let write_off_above = optional_money(check, field, write_off_above.as_ref());
     let reporting_currency = match fields {
         Fields::All => currency(
             check,
             "creditor.reporting_currency",
             &wire.reporting_currency,
         ),
-        Fields::Named(_) => placeholder,
+        // Whoever knows the creditor holds the limit against its currency.
+        Fields::Named(_) => None,
     };
+    let of_limit = write_off_above.map(|above| above.currency);
+    let placeholder = of_limit.or_else(|| Currency::parse("EUR"));
     let mode = if fields.has("business_day_mode") {
         mode_from_wire(check, "creditor.business_day_mode", wire.business_day_mode)
     } else {
@@ -162,6 +169,7 @@ pub fn creditor(check: &mut Checker, wire: v1::Creditor, fields: Fields) -> Opti
         business_day_mode: mode.unwrap_or(BusinessDayMode::Manual),
         business_date: None,
         last_bank_import: None,
+        write_off_above,
         version: 1,
     };
     let mut violations = creditor.validate();
@@ -185,6 +193,9 @@ pub fn creditor_to_wire(creditor: &Creditor) -> v1::Creditor {
         business_day_mode: mode_to_wire(creditor.business_day_mode),
         business_date: creditor.business_date.map(from_date),
         last_bank_import: creditor.last_bank_import.map(from_date),
+        four_eyes: creditor.write_off_above.map(|above| v1::FourEyes {
+            write_off_above: Some(money_message(above)),
+        }),
         version: creditor.version,
         etag: etag(creditor.version),
     }

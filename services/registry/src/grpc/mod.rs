@@ -1,6 +1,7 @@
 //! The wire: handlers convert and check, call one use case, and convert back.
 
 pub mod account;
+pub mod approval;
 pub mod arrangement;
 pub mod contact;
 pub mod convert;
@@ -12,6 +13,7 @@ pub mod import;
 
 use mahnwerk_proto::registry::v1::{
     account_service_server::{self, AccountServiceServer},
+    approval_service_server::{self, ApprovalServiceServer},
     arrangement_service_server::{self, ArrangementServiceServer},
     creditor_service_server::{self, CreditorServiceServer},
     debtor_service_server::{self, DebtorServiceServer},
@@ -28,6 +30,7 @@ pub const SERVICE_NAMES: &[&str] = &[
     creditor_service_server::SERVICE_NAME,
     debtor_service_server::SERVICE_NAME,
     account_service_server::SERVICE_NAME,
+    approval_service_server::SERVICE_NAME,
     arrangement_service_server::SERVICE_NAME,
     import_service_server::SERVICE_NAME,
 ];
@@ -46,6 +49,7 @@ pub fn routes(api: &Api, limit: usize) -> Routes {
     Routes::new(CreditorServiceServer::new(api.clone()).max_decoding_message_size(limit))
         .add_service(DebtorServiceServer::new(api.clone()).max_decoding_message_size(limit))
         .add_service(AccountServiceServer::new(api.clone()).max_decoding_message_size(limit))
+        .add_service(ApprovalServiceServer::new(api.clone()).max_decoding_message_size(limit))
         .add_service(ArrangementServiceServer::new(api.clone()).max_decoding_message_size(limit))
         .add_service(ImportServiceServer::new(api.clone()).max_decoding_message_size(limit))
 }

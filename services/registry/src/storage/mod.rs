@@ -1,5 +1,6 @@
 //! SQL: rows to domain values and back. Functions take the pool or a transaction and decide nothing.
 
+pub mod approval;
 pub mod arrangement;
 pub mod contact;
 pub mod contact_point;

@@ -1,6 +1,7 @@
 //! The case of every method.
 
 mod account;
+mod approval;
 mod arrangement;
 mod debtor;
 mod dunning;
@@ -29,6 +30,7 @@ pub fn case(path: &str, f: &Fixture) -> Option<Case> {
         "registry.v1.AccountService" => {
             account::posting(method, f).or_else(|| account::account(method, f))
         }
+        "registry.v1.ApprovalService" => approval::approval(method, f),
         "registry.v1.ArrangementService" => {
             arrangement::dispute(method, f).or_else(|| arrangement::arrangement(method, f))
         }
@@ -98,6 +100,8 @@ fn creditor(method: &str, f: &Fixture) -> Option<Case> {
         "creditor_id": c, "display_name": "Südwind Technik AG", "time_zone": "Europe/Vienna",
         "calendar": "TARGET", "reporting_currency": "EUR", "business_day_mode": "BUSINESS_DAY_MODE_MANUAL",
     });
+    let mut with_limit = creditor.clone();
+    with_limit["four_eyes"] = json!({"write_off_above": euro(50_000)});
     let other_name = json!({"creditor": {"display_name": "Westwind"}});
     Some(match method {
         "CreateCreditor" => {
@@ -115,8 +119,8 @@ fn creditor(method: &str, f: &Fixture) -> Option<Case> {
                 ])
         }
         "UpdateCreditor" => good(json!({
-            "request_id": "r1", "creditor": creditor,
-            "update_mask": ["display_name", "time_zone", "calendar", "business_day_mode"],
+            "request_id": "r1", "creditor": with_limit,
+            "update_mask": ["display_name", "time_zone", "calendar", "business_day_mode", "four_eyes"],
         }))
         .other(other_name)
         .refers(&["creditor.creditor_id"])

@@ -203,6 +203,7 @@ fn creditor() -> Result<Creditor> {
         business_day_mode: BusinessDayMode::Automatic,
         business_date: None,
         last_bank_import: None,
+        write_off_above: None,
         version: 1,
     })
 }

@@ -5,7 +5,7 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use mahnwerk_proto::common::v1::WatchRequest;
+use mahnwerk_proto::common::v1::{WatchRequest, feed_service_client::FeedServiceClient};
 use mahnwerk_runtime::{
     config::{CommonSettings, LogSettings},
     telemetry::{self, names},
@@ -18,6 +18,7 @@ use opentelemetry_sdk::{
 use support::{get, host, list};
 use tonic::Code;
 use tonic_types::StatusExt as _;
+use tracing::Instrument as _;
 
 #[derive(Clone, Debug, Default)]
 struct Memory(Arc<Mutex<Vec<SpanData>>>);
@@ -67,18 +68,18 @@ async fn a_call_continues_its_callers_trace_and_is_counted() {
     let span = tracing::info_span!(target: "mahnwerk::test", "consumer");
     telemetry::link_to(&span, &call.traceparent);
     telemetry::link_to(&span, "not a traceparent");
-    let sent = span.in_scope(|| {
-        let mut metadata = tonic::metadata::MetadataMap::new();
-        telemetry::inject(&mut metadata);
-        assert_eq!(
-            metadata.get("traceparent").unwrap(),
-            &*telemetry::current_traceparent()
-        );
+    let url = format!("http://{}", host.running.api);
+    let channel = mahnwerk_client::connect(&url, &mahnwerk_client::Settings::default()).unwrap();
+    let watch = async {
+        let mut client = FeedServiceClient::new(channel);
+        drop(client.watch(WatchRequest::default()).await.unwrap());
         telemetry::current_trace_id()
-    });
-    drop(span);
+    };
+    let sent = watch.instrument(span).await;
+    host.entered(3).await;
+    let watched = host.script.calls.lock().unwrap()[2].clone();
+    assert!(watched.traceparent.contains(&sent), "{watched:?}");
     assert_eq!(telemetry::current_traceparent(), "");
-    drop(client.watch(WatchRequest::default()).await.unwrap());
 
     host.shutdown.begin();
     let ops = get(host.running.ops, "/metrics").await;
@@ -86,14 +87,15 @@ async fn a_call_continues_its_callers_trace_and_is_counted() {
     guard.shutdown().await;
 
     let spans = spans.0.lock().unwrap();
-    let find = |trace: &str| -> &SpanData {
+    let of_trace = |trace: &str| -> Vec<&SpanData> {
         let trace = TraceId::from_hex(trace).unwrap();
-        let mut found = spans
-            .iter()
-            .filter(|span| span.span_context.trace_id() == trace);
-        let span = found.next().unwrap();
-        assert!(found.next().is_none(), "one span per call");
-        span
+        let of_trace = |span: &&SpanData| span.span_context.trace_id() == trace;
+        spans.iter().filter(of_trace).collect()
+    };
+    let find = |trace: &str| -> &SpanData {
+        let found = of_trace(trace);
+        assert_eq!(found.len(), 1, "one span per call");
+        found[0]
     };
     let served = find(trace);
     assert_eq!(served.name, "mahnwerk.common.v1.FeedService/ListSnapshot");
@@ -102,7 +104,9 @@ async fn a_call_continues_its_callers_trace_and_is_counted() {
         SpanId::from_hex("b7ad6b7169203331").unwrap()
     );
     assert!(matches!(find(&told).status, SpanStatus::Error { .. }));
-    let consumer = find(&sent);
+    let consuming = of_trace(&sent);
+    let consumer = consuming.iter().find(|span| span.name == "consumer");
+    let consumer = consumer.unwrap();
     assert_eq!(consumer.links.len(), 1);
     assert_eq!(
         consumer.links[0].span_context.span_id(),

@@ -31,7 +31,7 @@ use tracing_subscriber::{
 
 pub use figures::{Figure, Figures};
 pub use instruments::{announce, count, observe};
-pub use propagation::{current_trace_id, current_traceparent, extract, inject, link_to};
+pub use propagation::{current_trace_id, current_traceparent, extract, link_to};
 
 use crate::{
     clock::SystemClock,

@@ -1,12 +1,11 @@
-//! W3C trace context: in from callers, out to callees, along with events.
+//! W3C trace context: in from callers, and along with events. The client sends it on.
 
 use opentelemetry::{
     Context, global,
-    propagation::{Extractor, Injector, TextMapPropagator},
+    propagation::{Extractor, TextMapPropagator},
     trace::TraceContextExt as _,
 };
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use tonic::metadata::{MetadataKey, MetadataMap};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 struct Headers<'a>(&'a http::HeaderMap);
@@ -21,27 +20,10 @@ impl Extractor for Headers<'_> {
     }
 }
 
-struct Metadata<'a>(&'a mut MetadataMap);
-
-impl Injector for Metadata<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        if let (Ok(key), Ok(value)) = (MetadataKey::from_bytes(key.as_bytes()), value.parse()) {
-            self.0.insert(key, value);
-        }
-    }
-}
-
 /// The caller's trace context. Make it the parent of a span **before** the span is entered: later it has no effect.
 #[must_use]
 pub fn extract(headers: &http::HeaderMap) -> Context {
     global::get_text_map_propagator(|propagator| propagator.extract(&Headers(headers)))
-}
-
-/// Puts the current trace context into the metadata of an outgoing call.
-pub fn inject(metadata: &mut MetadataMap) {
-    global::get_text_map_propagator(|propagator| {
-        propagator.inject_context(&Context::current(), &mut Metadata(metadata));
-    });
 }
 
 /// W3C `traceparent` of the current span; empty if there is none.

@@ -43,10 +43,12 @@ pub mod dunning {
 }
 
 mod code;
+mod key;
 pub mod policy;
 pub mod timeout;
 
 pub use code::code_text;
+pub use key::is_key;
 
 /// The encoded `FileDescriptorSet` of all files, imports and options included.
 pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("descriptor");

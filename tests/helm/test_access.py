@@ -110,6 +110,7 @@ REFUSED = [
     (['access.existingSecret="callers"'], "access: give one of"),
     ([access(callers=[])], "nobody could call"),
     ([access(issuers=[ISSUER, ISSUER])], "cluster is there twice"),
+    ([access(callers=[CALLER, CALLER])], "checkout is there twice"),
     ([access(issuers=[])], "checkout has the issuer cluster, which access.issuers does not have"),
     (
         [access(issuers=[ISSUER | {"jwks_ca_file": f"{SECRETS}/kubernetes/ca.crt"}])],

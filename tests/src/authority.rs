@@ -1,6 +1,9 @@
 //! Certificates and tokens of our own, and a suite that demands them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rcgen::{
@@ -51,8 +54,31 @@ impl Authority {
 
     /// Writes a certificate for these names to `directory`: IP addresses, URIs, or DNS names.
     pub fn write(&self, directory: &Path, file: &str, names: &[&str]) -> Identity {
-        let key = KeyPair::generate().expect("a key");
+        self.write_with(CertificateParams::default(), directory, file, names)
+    }
+
+    /// As [`Self::write`], good for so long from now on.
+    pub fn write_for(
+        &self,
+        time: Duration,
+        directory: &Path,
+        file: &str,
+        names: &[&str],
+    ) -> Identity {
+        let now = Duration::from_secs(now().try_into().expect("a time after 1970"));
         let mut params = CertificateParams::default();
+        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + now + time;
+        self.write_with(params, directory, file, names)
+    }
+
+    fn write_with(
+        &self,
+        mut params: CertificateParams,
+        directory: &Path,
+        file: &str,
+        names: &[&str],
+    ) -> Identity {
+        let key = KeyPair::generate().expect("a key");
         params.subject_alt_names = names.iter().map(|name| san(name)).collect();
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         let identity = Identity {

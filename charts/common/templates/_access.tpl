@@ -82,7 +82,12 @@ in the pod (empty: none), and `kubernetesKeys`. A service that names a table of 
 {{- fail (printf "%s: access.issuers: %s needs files that only access.kubernetesKeys mounts" $chart .name) -}}
 {{- end -}}
 {{- end -}}
+{{- $callers := list -}}
 {{- range .access.callers -}}
+{{- if has .name $callers -}}
+{{- fail (printf "%s: access.callers: %s is there twice" $chart .name) -}}
+{{- end -}}
+{{- $callers = append $callers .name -}}
 {{- if and .issuer (not (has .issuer $names)) -}}
 {{- fail (printf "%s: access.callers: %s has the issuer %s, which access.issuers does not have" $chart .name .issuer) -}}
 {{- end -}}

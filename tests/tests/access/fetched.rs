@@ -1,25 +1,33 @@
 //! Keys that an issuer publishes over https, shown to who brings a token, as the API server of Kubernetes does it.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use e2e::{
     authority::{AUDIENCE, Authority, Signer, claims},
     service::Service,
     suite::patiently,
+    wire::reason,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
-use tonic::Status;
+use tonic::{Code, Status};
 
-use crate::access::{changes::let_in, scene::Scene};
+use crate::access::{
+    changes::let_in,
+    scene::{CREDITOR, Scene, call, method, naming},
+};
 
 /// The claim `iss` of its tokens.
 const REMOTE: &str = "https://remote.example";
@@ -28,7 +36,7 @@ const REMOTE: &str = "https://remote.example";
 struct Publisher {
     keys: Arc<Mutex<Vec<Value>>>,
     asked: Arc<AtomicUsize>,
-    address: std::net::SocketAddr,
+    address: SocketAddr,
 }
 
 impl Publisher {
@@ -73,8 +81,15 @@ impl Publisher {
     }
 }
 
-#[tokio::test]
-async fn keys_are_fetched_and_missing_ones_at_a_limited_rate() {
+/// A publisher, and what to write into the table about it.
+struct Far {
+    publisher: Publisher,
+    first: Signer,
+    table: String,
+    _home: TempDir,
+}
+
+async fn far() -> Far {
     let home = tempfile::tempdir().unwrap();
     let authority = Authority::new("keys");
     let identity = authority.write(home.path(), "keys", &["127.0.0.1"]);
@@ -113,10 +128,98 @@ async fn keys_are_fetched_and_missing_ones_at_a_limited_rate() {
         jwks_token_file = "{reader}"
         "#
     );
+    Far {
+        publisher,
+        first,
+        table,
+        _home: home,
+    }
+}
+
+/// An issuer with its keys at an address.
+fn issuer(name: &str, address: SocketAddr) -> String {
+    format!(
+        r#"
+        [[issuers]]
+        name = "{name}"
+        issuer = "https://{name}.example"
+        audiences = ["{AUDIENCE}"]
+        jwks_url = "https://{address}/keys"
+        scopes_claim = "scope"
+        creditors_claim = "creditors"
+        "#
+    )
+}
+
+/// What the registry says of its readiness.
+async fn readiness(scene: &Scene) -> String {
+    let mut stream = TcpStream::connect(scene.running[0].ops).await.unwrap();
+    let request = "GET /readyz HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn an_issuer_that_does_not_answer_keeps_nobody_else_waiting() {
+    // Connections are made, and nothing is ever said on them.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let far = far().await;
+    let table = [
+        issuer("silent", address),
+        issuer("mute", address),
+        far.table.clone(),
+    ]
+    .concat();
     let scene = Scene::start(Service::Registry, &table).await;
-    let_in(&scene, &first.token(&claims(REMOTE, "far")))
-        .await
-        .unwrap();
+    let token = far.first.token(&claims(REMOTE, "far"));
+    patiently(async || let_in(&scene, &token).await).await;
+    // Given up after ten seconds: until then, nobody knows.
+    let seen = readiness(&scene).await;
+    assert!(seen.starts_with("HTTP/1.1 503"), "{seen}");
+    assert!(
+        seen.contains("waiting for the keys of these issuers: silent, mute"),
+        "{seen}"
+    );
+    let token = Signer::new("any").token(&claims("https://silent.example", "somebody"));
+    let get = method("/GetCreditor");
+    let channel = scene.channel(Service::Registry, None);
+    let refused = call(&channel, get, naming(get, CREDITOR), Some(&token)).await;
+    let status = refused.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert_eq!(reason(&status), "KEYS_MISSING");
+}
+
+#[tokio::test]
+async fn a_service_without_the_keys_of_an_issuer_is_ready_and_says_so() {
+    // Nobody listens there any more.
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = gone.local_addr().unwrap();
+    drop(gone);
+    let scene = Scene::start(Service::Registry, &issuer("gone", address)).await;
+    let seen = patiently(async || {
+        let seen = readiness(&scene).await;
+        if seen.starts_with("HTTP/1.1 200") {
+            Ok(seen)
+        } else {
+            Err(Status::unavailable(seen))
+        }
+    })
+    .await;
+    assert!(seen.contains("could not be had: gone"), "{seen}");
+}
+
+#[tokio::test]
+async fn keys_are_fetched_and_missing_ones_at_a_limited_rate() {
+    let far = far().await;
+    let Far {
+        publisher, first, ..
+    } = &far;
+    let scene = Scene::start(Service::Registry, &far.table).await;
+    let token = first.token(&claims(REMOTE, "far"));
+    patiently(async || let_in(&scene, &token).await).await;
     assert_eq!(publisher.asked.load(Ordering::Relaxed), 1);
 
     let next = Signer::new("remote-2");

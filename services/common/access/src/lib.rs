@@ -5,10 +5,12 @@
 //! - [`keys`]: the public keys of an issuer, as a JSON Web Key Set (RFC 7517);
 //! - [`token`]: whether a JSON Web Token (RFC 7519) is good, and who it speaks for;
 //! - [`caller`]: a caller with its scopes and creditors, and the one decision on a call;
+//! - [`certificate`]: until when a certificate holds;
 //! - [`creditor`]: which creditors an encoded request names;
 //! - [`limit`]: how often a caller may call.
 
 pub mod caller;
+pub mod certificate;
 pub mod creditor;
 pub mod keys;
 pub mod limit;

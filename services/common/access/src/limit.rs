@@ -36,20 +36,32 @@ impl Bucket {
         })
     }
 
+    /// What there is to take at `now`, in millionths of a call.
+    fn left_at(&self, now: u64) -> u64 {
+        // A clock that went back fills nothing.
+        let passed = now.saturating_sub(self.at);
+        // A microsecond fills as many millionths as there are calls in a second.
+        let filled = passed.saturating_mul(self.per_second);
+        self.left.saturating_add(filled).min(self.full())
+    }
+
+    fn full(&self) -> u64 {
+        self.per_second * CALL
+    }
+
+    /// Whether it is as good as new at `now`.
+    #[must_use]
+    pub fn is_full(&self, now: u64) -> bool {
+        self.left_at(now) == self.full()
+    }
+
     /// Takes a call at `now`.
     ///
     /// # Errors
     /// In how many microseconds there is one to take.
     pub fn take(&mut self, now: u64) -> Result<(), u64> {
-        // A clock that went back fills nothing.
-        let passed = now.saturating_sub(self.at);
+        self.left = self.left_at(now);
         self.at = self.at.max(now);
-        let full = self.per_second * CALL;
-        // A microsecond fills as many millionths as there are calls in a second.
-        self.left = full.min(
-            self.left
-                .saturating_add(passed.saturating_mul(self.per_second)),
-        );
         match self.left.checked_sub(CALL) {
             Some(left) => {
                 self.left = left;
@@ -88,6 +100,15 @@ mod tests {
         assert_eq!(bucket.take(499_999), Err(1));
         assert_eq!(bucket.take(500_000), Ok(()));
         assert_eq!(bucket.take(400_000), Err(500_000));
+    }
+
+    #[test]
+    fn a_bucket_is_full_again_when_nobody_took_from_it_for_long_enough() {
+        let mut bucket = bucket(2);
+        assert!(bucket.is_full(0));
+        bucket.take(0).unwrap();
+        assert!(!bucket.is_full(0) && !bucket.is_full(499_999));
+        assert!(bucket.is_full(500_000));
     }
 
     proptest! {

@@ -1,8 +1,12 @@
 //! The file that names issuers of tokens and callers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map},
+    sync::Arc,
+};
 
 use jsonwebtoken::Algorithm;
+use mahnwerk_proto::is_key;
 use serde::Deserialize;
 
 use crate::{
@@ -27,8 +31,8 @@ const RESERVED: [&str; 3] = ["local", "internal", "unknown"];
 pub struct Table {
     /// Who makes tokens.
     pub issuers: Vec<Issuer>,
-    by_subject: BTreeMap<(String, String), Caller>,
-    by_certificate: BTreeMap<String, Caller>,
+    by_subject: BTreeMap<(String, String), Arc<Caller>>,
+    by_certificate: BTreeMap<String, Arc<Caller>>,
 }
 
 /// Somebody who makes tokens.
@@ -129,7 +133,18 @@ impl Table {
                 wrong.push(format!("issuers[{index}].{field}: {rule}"));
             });
         }
+        let mut places = BTreeMap::new();
         for (index, entry) in file.callers.into_iter().enumerate() {
+            // Limits and request ids are kept by name: two callers of one name would use up each other's.
+            match places.entry(entry.name.clone()) {
+                btree_map::Entry::Occupied(other) => wrong.push(format!(
+                    "callers[{index}].name: belongs to callers[{}] as well",
+                    other.get()
+                )),
+                btree_map::Entry::Vacant(place) => {
+                    place.insert(index);
+                }
+            }
             table.add(entry, &file.issuers, &mut |field, rule| {
                 wrong.push(format!("callers[{index}].{field}: {rule}"));
             });
@@ -167,12 +182,12 @@ impl Table {
         if let Some(id) = entry.creditors.iter().find(|id| *id != ANY && !is_key(id)) {
             refuse("creditors", &format!("`{id}` is no creditor's id"));
         }
-        let caller = Caller {
+        let caller = Arc::new(Caller {
             name: entry.name,
             scopes,
             creditors: Creditors::new(entry.creditors),
             limits: entry.limits,
-        };
+        });
         let by_token = !entry.subject.is_empty() || !entry.issuer.is_empty();
         if !by_token && entry.certificate.is_empty() {
             refuse("subject", "needs `issuer` and `subject`, or `certificate`");
@@ -204,14 +219,17 @@ impl Table {
 
     /// The caller that a token's subject stands for.
     #[must_use]
-    pub fn by_subject(&self, issuer: &Issuer, subject: &str) -> Option<&Caller> {
+    pub fn by_subject(&self, issuer: &Issuer, subject: &str) -> Option<&Arc<Caller>> {
         self.by_subject
             .get(&(issuer.name.clone(), subject.to_owned()))
     }
 
     /// The caller that a certificate with these names stands for.
     #[must_use]
-    pub fn by_certificate<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Option<&Caller> {
+    pub fn by_certificate<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Option<&Arc<Caller>> {
         names
             .into_iter()
             .find_map(|name| self.by_certificate.get(name))
@@ -275,14 +293,6 @@ fn check_name(name: &str, refuse: &mut dyn FnMut(&str)) {
             "must be 1 to 64 of `A-Za-z0-9._~-`, and neither `local` nor `internal` nor `unknown`",
         );
     }
-}
-
-/// As ids are everywhere.
-pub(crate) fn is_key(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte))
 }
 
 #[cfg(test)]
@@ -369,6 +379,23 @@ mod tests {
                 "{place}: {wrong:#?}"
             );
         }
+    }
+
+    #[test]
+    fn two_callers_of_one_name_are_refused_and_both_places_named() {
+        let other = r#"
+            [[callers]]
+            name = "NAME"
+            certificate = "spiffe://example/other"
+            scopes = []
+            creditors = ["*"]
+        "#;
+        let with = |name| format!("{GOOD}{}", other.replace("NAME", name));
+        assert!(Table::parse(&with("other")).is_ok());
+        assert_eq!(
+            Table::parse(&with("checkout")).unwrap_err(),
+            ["callers[1].name: belongs to callers[0] as well"]
+        );
     }
 
     #[test]

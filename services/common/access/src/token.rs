@@ -1,6 +1,9 @@
 //! Whether a token is good, and who it speaks for.
 
+use std::sync::Arc;
+
 use jsonwebtoken::{Algorithm, Validation, dangerous::insecure_decode_claims, errors::ErrorKind};
+use mahnwerk_proto::is_key;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -8,7 +11,7 @@ use crate::{
     caller::{Caller, Creditors, Scope},
     keys::Keys,
     ring_provider,
-    table::{Issuer, Table, is_key},
+    table::{Issuer, Table},
 };
 
 /// Longest token, in bytes.
@@ -21,8 +24,8 @@ const MAX_CLAIMED: usize = 256;
 /// A token that was found to be good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Who calls.
-    pub caller: Caller,
+    /// Who calls; shared, because every call takes it.
+    pub caller: Arc<Caller>,
     /// Until when, in seconds since 1970, the difference between the clocks granted.
     pub until: u64,
 }
@@ -147,7 +150,7 @@ fn valid_until(claims: &Claims, issuer: &Issuer, now: u64) -> Result<u64, Refuse
 }
 
 /// Who the token speaks for: by the table, or by its claims where the issuer may say so.
-fn caller(table: &Table, issuer: &Issuer, claims: &Claims) -> Result<Caller, Refused> {
+fn caller(table: &Table, issuer: &Issuer, claims: &Claims) -> Result<Arc<Caller>, Refused> {
     let subject = &claims.sub;
     if subject.is_empty() || subject.len() > MAX_SUBJECT_BYTES {
         return Err(Refused::Invalid(
@@ -169,12 +172,12 @@ fn caller(table: &Table, issuer: &Issuer, claims: &Claims) -> Result<Caller, Ref
         .filter(|id| *id == crate::caller::ANY || is_key(id))
         .take(MAX_CLAIMED)
         .map(ToOwned::to_owned);
-    Ok(Caller {
+    Ok(Arc::new(Caller {
         name: format!("{}:{subject}", issuer.name),
         scopes,
         creditors: Creditors::new(creditors),
         limits: issuer.limits,
-    })
+    }))
 }
 
 /// The texts of a claim: a list, or one text with spaces between them.

@@ -1,12 +1,10 @@
 //! Checks of request fields that report every violation at once.
 
 use chrono::{Datelike, NaiveDate};
-use mahnwerk_proto::common::v1::Date;
+use mahnwerk_proto::{common::v1::Date, is_key};
 
 use crate::error::{Error, Result, Violation};
 
-/// Longest key of a thing, in characters.
-const MAX_KEY_CHARS: usize = 64;
 /// The years that dates may lie in; see `mahnwerk.common.v1.Date`.
 const YEARS: std::ops::RangeInclusive<i32> = 1900..=2199;
 
@@ -30,11 +28,7 @@ impl Checker {
 
     /// A key: 1 to 64 of `A-Za-z0-9._~-`.
     pub fn key(&mut self, field: &str, value: &str) {
-        let fits = (1..=MAX_KEY_CHARS).contains(&value.len())
-            && value
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte));
-        if !fits {
+        if !is_key(value) {
             self.refuse(
                 field,
                 "must be 1 to 64 of A-Z, a-z, 0-9, '.', '_', '~', '-'",
@@ -104,12 +98,6 @@ impl Checker {
             self.refuse(field, "is not a known value");
         }
         known
-    }
-
-    /// Whether nothing is wrong so far.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
-        self.violations.is_empty()
     }
 
     /// Ends the check.
@@ -205,7 +193,7 @@ mod tests {
             check.enum_value::<Idempotency>("a", Idempotency::Read as i32),
             Some(Idempotency::Read)
         );
-        assert!(check.is_clean() && check.finish().is_ok());
+        assert!(check.finish().is_ok());
     }
 
     #[test]

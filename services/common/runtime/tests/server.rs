@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use http_body::Frame;
+use http_body_util::StreamBody;
 use mahnwerk_proto::common::v1::WatchRequest;
 use mahnwerk_runtime::{config::CommonSettings, db::Sql as _};
 use tokio_stream::StreamExt as _;
@@ -20,6 +22,8 @@ use tonic_types::StatusExt as _;
 use tower::{Service as _, ServiceExt as _};
 
 use support::{SERVICE, get, host, list};
+
+type Data = <Body as http_body::Body>::Data;
 
 fn settings() -> CommonSettings {
     let mut settings = CommonSettings::default();
@@ -55,6 +59,71 @@ async fn a_stream_ends_at_its_deadline_and_has_none_by_default() {
     assert!(calls[0].deadline.is_some());
     assert_eq!(calls[1].deadline, None);
     assert!(calls[2].time_left().unwrap() > Duration::from_secs(25));
+}
+
+#[tokio::test]
+async fn a_unary_call_has_no_more_time_than_the_settings_allow() {
+    let mut settings = settings();
+    settings.api.max_deadline_s = 1;
+    let host = host(settings, true).await;
+    let mut request = list("forever");
+    request
+        .metadata_mut()
+        .insert("grpc-timeout", "99999999H".parse().unwrap());
+    let status = host.client().list_snapshot(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+    assert_eq!(reason(&status), "DEADLINE");
+    let left = host.script.calls.lock().unwrap()[0].time_left();
+    assert_eq!(left, Some(Duration::ZERO));
+}
+
+#[tokio::test]
+async fn a_request_that_never_arrives_gives_its_place_back() {
+    let mut settings = settings();
+    settings.api.max_deadline_s = 1;
+    settings.api.max_concurrent_requests = 1;
+    let host = host(settings, true).await;
+    // A unary call, and a stream whose request is one message. Twice: the first one must have given its place back.
+    for method in ["ListSnapshot", "Watch", "ListSnapshot", "Watch"] {
+        let silence = tokio_stream::pending::<Result<Frame<Data>, tonic::Status>>();
+        let request =
+            http::Request::post(format!("http://{}/{SERVICE}/{method}", host.running.api))
+                .header("content-type", "application/grpc")
+                .header("te", "trailers")
+                .body(Body::new(StreamBody::new(silence)))
+                .unwrap();
+        let mut channel = host.channel();
+        let response = channel.ready().await.unwrap().call(request).await.unwrap();
+        let status = tonic::Status::from_header_map(response.headers()).unwrap();
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{method} {status:?}");
+        assert_eq!(reason(&status), "DEADLINE");
+    }
+    assert!(host.script.calls.lock().unwrap().is_empty());
+    let opened = host.client().watch(WatchRequest::default()).await;
+    opened.unwrap();
+}
+
+#[tokio::test]
+async fn who_asks_for_health_is_limited_and_open_watches_take_no_place_of_checks() {
+    let host = host(settings(), true).await;
+    let mut health = HealthClient::new(host.channel());
+    let mut watches = Vec::new();
+    let refused = loop {
+        match health.watch(HealthCheckRequest::default()).await {
+            Ok(watch) => watches.push(watch),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(watches.len(), 1_024);
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(reason(&refused), "OVERLOADED");
+    health.check(HealthCheckRequest::default()).await.unwrap();
+    drop(watches);
+    // The server hears of it in its own time.
+    while let Err(status) = health.watch(HealthCheckRequest::default()).await {
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -76,6 +76,9 @@ pub struct ApiSettings {
     /// Unary calls worked on at once, and as many streams, 1 to 100,000; what is above is refused with
     /// `RESOURCE_EXHAUSTED`. Too few: refusals under load. Too many: everything gets slow before anything is refused.
     pub max_concurrent_requests: usize,
+    /// Longest time for a unary call, in seconds, 1 to 86,400; a caller that asks for more gets this. Longer: callers that
+    /// send slowly, or not at all, keep places of [`Self::max_concurrent_requests`] for longer.
+    pub max_deadline_s: u64,
     /// Whether the server describes itself (gRPC reflection).
     pub reflection: bool,
 }
@@ -90,6 +93,7 @@ impl Default for ApiSettings {
             max_connection_age_s: 300,
             max_message_bytes: crate::server::MAX_MESSAGE_BYTES,
             max_concurrent_requests: 1_024,
+            max_deadline_s: 600,
             reflection: false,
         }
     }
@@ -266,6 +270,7 @@ impl CommonSettings {
             size(self.api.max_concurrent_requests),
             1..=100_000,
         );
+        within("api.max_deadline_s", self.api.max_deadline_s, 1..=86_400);
         within(
             "api.max_connection_age_s",
             self.api.max_connection_age_s,

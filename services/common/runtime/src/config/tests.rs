@@ -193,6 +193,7 @@ fn an_api_listener_off_loopback_needs_tls_and_callers_or_the_development_switch(
 fn values_out_of_range_are_all_named() {
     let result = read(
         "[database]\nmax_connections = 1\nacquire_timeout_ms = 1\n[api]\nmax_concurrent_requests = 0\nmax_message_bytes = 1\n\
+         max_deadline_s = 0\n\
          [log]\nfilter = 'a=b=c'\n[shutdown]\ndrain_delay_ms = 60001\ngrace_ms = 600001",
         &[],
         &[],
@@ -203,6 +204,7 @@ fn values_out_of_range_are_all_named() {
         [
             "api.max_message_bytes",
             "api.max_concurrent_requests",
+            "api.max_deadline_s",
             "database.max_connections",
             "database.acquire_timeout_ms",
             "shutdown.drain_delay_ms",

@@ -1,23 +1,27 @@
-//! Who calls: by token or certificate, against the table of callers; and what that caller may do.
+//! Who calls: by token or certificate, against the table of callers; what that caller may do, and until when that holds.
 
 use std::{
     collections::HashMap,
+    future::pending,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use http::{Request, header::AUTHORIZATION};
+use http::{HeaderValue, Request, header::AUTHORIZATION};
 use mahnwerk_access::{
     Caller, Refusal, Table,
     caller::{Creditors, Scope},
+    certificate,
     keys::Keys,
-    limit::{Bucket, Limits},
+    limit::Limits,
     token::{self, Refused, Verified},
 };
 use mahnwerk_proto::{common::v1::ErrorReason, policy::Policy};
+use rustls_pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{OwnedSemaphorePermit, watch},
     time::Instant,
 };
 use tonic::{
@@ -25,7 +29,11 @@ use tonic::{
     transport::server::{TcpConnectInfo, TlsConnectInfo},
 };
 
-use super::issuers::{self, Refetch};
+use super::{
+    deadline::passed,
+    issuers::{self, Lacking, Refetch},
+    usage::Usage,
+};
 use crate::{
     clock::{Clock as _, SystemClock},
     config::ApiSettings,
@@ -37,24 +45,15 @@ use crate::{
 const MAX_REMEMBERED: usize = 10_000;
 /// Most callers whose use is counted.
 const MAX_COUNTED: usize = 10_000;
-/// When to come again after too many calls at once.
-const RETRY_CONCURRENT: Duration = Duration::from_millis(100);
+/// When to come again while the keys that a token needs are missing.
+const RETRY_KEYS: Duration = Duration::from_secs(1);
 
 /// What was read: the table, the keys of its issuers, and the tokens found good by them.
 pub(super) struct State {
     table: Arc<Table>,
     keys: Vec<Arc<Keys>>,
+    lacking: Lacking,
     good: Mutex<HashMap<[u8; 32], Arc<Verified>>>,
-}
-
-impl State {
-    pub(super) fn new(table: Arc<Table>, keys: Vec<Arc<Keys>>) -> Self {
-        Self {
-            table,
-            keys,
-            good: Mutex::default(),
-        }
-    }
 }
 
 /// Who may call.
@@ -69,26 +68,34 @@ pub(super) enum Access {
 pub(super) struct Guard {
     state: watch::Receiver<Arc<State>>,
     refetch: Refetch,
-    used: Mutex<HashMap<String, Arc<Used>>>,
-    began: Instant,
+    usage: Usage,
 }
 
-/// Who calls, and until when that holds.
+/// Who calls, by what that was seen, and until when it holds.
 #[derive(Clone)]
 pub(super) struct Identity {
     pub(super) caller: Arc<Caller>,
-    pub(super) until: Option<Instant>,
+    credentials: Option<Credentials>,
+    until: Option<Instant>,
 }
 
-/// How much a caller has used of its limits.
-struct Used {
-    limits: Limits,
-    bucket: Mutex<Option<Bucket>>,
-    places: Option<Arc<Semaphore>>,
+/// What a call shows to say who makes it.
+#[derive(Clone)]
+enum Credentials {
+    /// The header `authorization`.
+    Token(HeaderValue),
+    /// Those of the connection, the client's own first. The handshake proved that it leads up to an authority, and that
+    /// the client has its key.
+    Certificates(Arc<Vec<CertificateDer<'static>>>),
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    u64::try_from(SystemClock.now() / 1_000_000).unwrap_or(0)
 }
 
 impl Access {
@@ -118,9 +125,16 @@ impl Access {
         Ok(Self::Table(Guard {
             state,
             refetch,
-            used: Mutex::default(),
-            began: Instant::now(),
+            usage: Usage::of_at_most(MAX_COUNTED),
         }))
+    }
+
+    /// What the table needs and does not have, as it changes.
+    pub(super) fn lacks(&self) -> Lacks {
+        Lacks(match self {
+            Self::Open(_) => None,
+            Self::Table(guard) => Some(guard.state.clone()),
+        })
     }
 
     /// Who makes this call.
@@ -128,6 +142,7 @@ impl Access {
         match self {
             Self::Open(caller) => Ok(Identity {
                 caller: caller.clone(),
+                credentials: None,
                 until: None,
             }),
             Self::Table(guard) => guard.identify(request),
@@ -138,8 +153,65 @@ impl Access {
     pub(super) fn count(&self, caller: &Caller) -> Result<Option<OwnedSemaphorePermit>> {
         match self {
             Self::Open(_) => Ok(None),
-            Self::Table(guard) => guard.count(caller),
+            Self::Table(guard) => guard.usage.count(caller),
         }
+    }
+
+    /// Ends when the credentials do, or when they stand for nobody any more, or for a caller that may do something else.
+    pub(super) fn lapse(
+        &self,
+        identity: Identity,
+    ) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let state = match self {
+            Self::Open(_) => None,
+            // It has not seen any change since the start: one that came after the call was let in is not missed.
+            Self::Table(guard) => Some(guard.state.clone()),
+        };
+        async move {
+            match state {
+                Some(state) => lapsed(identity, state).await,
+                None => pending().await,
+            }
+        }
+    }
+}
+
+async fn lapsed(identity: Identity, mut state: watch::Receiver<Arc<State>>) {
+    let mut expired = pin!(passed(identity.until));
+    loop {
+        tokio::select! {
+            () = &mut expired => return,
+            changed = state.changed() => if changed.is_err() {
+                // Nothing is read any more: the service stops.
+                return expired.await;
+            },
+        }
+        let current = state.borrow_and_update().clone();
+        if !identity.holds(&current) {
+            return;
+        }
+    }
+}
+
+/// What the table of callers needs and does not have, as it changes.
+pub(super) struct Lacks(Option<watch::Receiver<Arc<State>>>);
+
+impl Lacks {
+    /// Now.
+    pub(super) fn now(&self) -> Lacking {
+        let state = self.0.as_ref();
+        state.map_or_else(Lacking::default, |state| state.borrow().lacking.clone())
+    }
+
+    /// Waits for a change.
+    pub(super) async fn changed(&mut self) {
+        if let Some(state) = &mut self.0
+            && state.changed().await.is_ok()
+        {
+            return;
+        }
+        // There is no table, or nothing is read any more.
+        pending().await
     }
 }
 
@@ -161,77 +233,131 @@ pub(super) fn may_call(
     })
 }
 
-impl Guard {
-    fn identify(&self, request: &Request<Body>) -> Result<Identity> {
-        let state = self.state.borrow().clone();
+impl Identity {
+    /// Whether the credentials would still be let in, as the same caller.
+    fn holds(&self, state: &State) -> bool {
+        let found = self.credentials.as_ref().map(|it| state.who(it, now()));
+        match found {
+            None => true,
+            Some(Ok((caller, _))) => caller == self.caller,
+            Some(Err(_)) => false,
+        }
+    }
+}
+
+impl Credentials {
+    fn of(request: &Request<Body>) -> Result<Self> {
         let mut headers = request.headers().get_all(AUTHORIZATION).iter();
         if let Some(header) = headers.next() {
             if headers.next().is_some() {
                 // A proxy may have looked at the other one.
                 return Err(Error::Unauthenticated(ErrorReason::CredentialsInvalid));
             }
-            let token = header
-                .to_str()
-                .ok()
-                .and_then(|text| text.split_once(' '))
-                .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-                .map(|(_, token)| token.trim())
-                .ok_or(Error::Unauthenticated(ErrorReason::CredentialsInvalid))?;
-            return self.by_token(&state, token);
+            return Ok(Self::Token(header.clone()));
         }
-        let certificates = request
+        request
             .extensions()
             .get::<TlsConnectInfo<TcpConnectInfo>>()
             .and_then(TlsConnectInfo::peer_certs)
-            .ok_or(Error::Unauthenticated(ErrorReason::CredentialsMissing))?;
-        // The handshake proved that it leads up to an authority, and that the client has its key.
-        let own = certificates
-            .first()
-            .and_then(|der| webpki::EndEntityCert::try_from(der).ok())
-            .ok_or(Error::Unauthenticated(ErrorReason::CredentialsInvalid))?;
-        let names = own.valid_uri_names().chain(own.valid_dns_names());
-        let caller = state.table.by_certificate(names).ok_or(Error::Denied {
-            reason: ErrorReason::CallerUnknown,
-            scope: "",
-        })?;
-        Ok(Identity {
-            caller: Arc::new(caller.clone()),
-            until: None,
-        })
+            .map(Self::Certificates)
+            .ok_or(Error::Unauthenticated(ErrorReason::CredentialsMissing))
+    }
+}
+
+impl State {
+    pub(super) fn new(table: Arc<Table>, keys: Vec<Arc<Keys>>, lacking: Lacking) -> Self {
+        Self {
+            table,
+            keys,
+            lacking,
+            good: Mutex::default(),
+        }
     }
 
-    fn by_token(&self, state: &State, token: &str) -> Result<Identity> {
-        let now = u64::try_from(SystemClock.now() / 1_000_000).unwrap_or(0);
-        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let known = lock(&state.good).get(&digest).cloned();
-        let verified = match known.filter(|verified| verified.until > now) {
-            Some(verified) => verified,
-            None => {
-                let keys: Vec<&Keys> = state.keys.iter().map(AsRef::as_ref).collect();
-                let verified = token::verify(token, &state.table, &keys, now)
-                    .map_err(|refused| self.refused(&refused))?;
-                let verified = Arc::new(verified);
-                let mut good = lock(&state.good);
-                if good.len() >= MAX_REMEMBERED {
-                    good.clear();
-                }
-                good.insert(digest, verified.clone());
-                verified
+    /// Who shows these credentials at `now`, and until when they hold, both in seconds since 1970.
+    fn who(&self, credentials: &Credentials, now: u64) -> Result<(Arc<Caller>, u64), Refused> {
+        match credentials {
+            Credentials::Token(header) => {
+                let token = header
+                    .to_str()
+                    .ok()
+                    .and_then(|text| text.split_once(' '))
+                    .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+                    .map(|(_, token)| token.trim())
+                    .ok_or_else(|| Refused::Invalid("it is no bearer token".to_owned()))?;
+                let verified = self.verified(token, now)?;
+                Ok((verified.caller.clone(), verified.until))
             }
-        };
-        let left = Duration::from_secs(verified.until.saturating_sub(now));
+            Credentials::Certificates(all) => {
+                let unreadable = || Refused::Invalid("the certificate cannot be read".to_owned());
+                let der = all.first().ok_or_else(unreadable)?;
+                let own = webpki::EndEntityCert::try_from(der).map_err(|_| unreadable())?;
+                let until = certificate::not_after(der).ok_or_else(unreadable)?;
+                // Connections outlive their handshake.
+                if until <= now {
+                    return Err(Refused::Expired("the certificate is expired"));
+                }
+                let names = own.valid_uri_names().chain(own.valid_dns_names());
+                let caller = self.table.by_certificate(names).ok_or(Refused::Unknown)?;
+                Ok((caller.clone(), until))
+            }
+        }
+    }
+
+    fn verified(&self, token: &str, now: u64) -> Result<Arc<Verified>, Refused> {
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let known = lock(&self.good).get(&digest).cloned();
+        if let Some(verified) = known.filter(|verified| verified.until > now) {
+            return Ok(verified);
+        }
+        let keys: Vec<&Keys> = self.keys.iter().map(AsRef::as_ref).collect();
+        let verified = Arc::new(token::verify(token, &self.table, &keys, now)?);
+        let mut good = lock(&self.good);
+        if good.len() >= MAX_REMEMBERED {
+            good.clear();
+        }
+        good.insert(digest, verified.clone());
+        Ok(verified)
+    }
+
+    /// Whether there never were any keys of this issuer.
+    fn lacks(&self, issuer: usize) -> bool {
+        let Lacking { untried, failed } = &self.lacking;
+        let issuer = self.table.issuers.get(issuer);
+        issuer.is_some_and(|it| untried.contains(&it.name) || failed.contains(&it.name))
+    }
+}
+
+impl Guard {
+    fn identify(&self, request: &Request<Body>) -> Result<Identity> {
+        let credentials = Credentials::of(request)?;
+        let state = self.state.borrow().clone();
+        let now = now();
+        let (caller, until) = state
+            .who(&credentials, now)
+            .map_err(|refused| self.refused(&state, &refused))?;
+        let left = Duration::from_secs(until.saturating_sub(now));
         Ok(Identity {
-            caller: Arc::new(verified.caller.clone()),
+            caller,
+            credentials: Some(credentials),
             until: Instant::now().checked_add(left),
         })
     }
 
-    fn refused(&self, refused: &Refused) -> Error {
-        tracing::debug!(reason = %refused, "token refused");
+    fn refused(&self, state: &State, refused: &Refused) -> Error {
+        tracing::debug!(reason = %refused, "credentials refused");
         match refused {
             Refused::Invalid(_) => Error::Unauthenticated(ErrorReason::CredentialsInvalid),
             Refused::UnknownKey(issuer) => {
                 self.refetch.wanted(*issuer);
+                // Without any keys it says nothing about the token.
+                if state.lacks(*issuer) {
+                    return Error::Unavailable {
+                        reason: ErrorReason::KeysMissing,
+                        message: "the keys of the token's issuer are not known yet".to_owned(),
+                        retry_after: RETRY_KEYS,
+                    };
+                }
                 Error::Unauthenticated(ErrorReason::CredentialsInvalid)
             }
             Refused::Expired(_) => Error::Unauthenticated(ErrorReason::CredentialsExpired),
@@ -240,47 +366,5 @@ impl Guard {
                 scope: "",
             },
         }
-    }
-
-    fn count(&self, caller: &Caller) -> Result<Option<OwnedSemaphorePermit>> {
-        if caller.limits == Limits::default() {
-            return Ok(None);
-        }
-        let now = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let used = self.used(caller, now);
-        if let Some(bucket) = &mut *lock(&used.bucket) {
-            bucket.take(now).map_err(|micros| Error::CallerLimited {
-                retry_after: Duration::from_micros(micros),
-            })?;
-        }
-        let Some(places) = &used.places else {
-            return Ok(None);
-        };
-        let place = places.clone().try_acquire_owned();
-        place.map(Some).map_err(|_| Error::CallerLimited {
-            retry_after: RETRY_CONCURRENT,
-        })
-    }
-
-    fn used(&self, caller: &Caller, now: u64) -> Arc<Used> {
-        let mut all = lock(&self.used);
-        if let Some(used) = all.get(&caller.name)
-            && used.limits == caller.limits
-        {
-            return used.clone();
-        }
-        if all.len() >= MAX_COUNTED {
-            all.clear();
-        }
-        let limits = caller.limits;
-        let places = (limits.concurrent > 0)
-            .then(|| Arc::new(Semaphore::new(limits.concurrent.try_into().unwrap_or(1))));
-        let used = Arc::new(Used {
-            limits,
-            bucket: Mutex::new(Bucket::new(limits, now)),
-            places,
-        });
-        all.insert(caller.name.clone(), used.clone());
-        used
     }
 }

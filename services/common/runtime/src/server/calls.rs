@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    future::pending,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -15,19 +16,21 @@ use mahnwerk_access::{
 };
 use mahnwerk_proto::{
     common::v1::ErrorReason,
+    is_key,
     policy::{self, Policy},
 };
 use tokio::{
     sync::{Semaphore, watch},
     time::Instant,
 };
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
 use super::{
     access::{self, Access, Identity},
-    body::{End, ObservedBody, Place},
+    body::{End, ObservedBody, Place, asked_until, keeping},
     deadline,
     named::Check,
     observe::{self, Instruments, Observation},
@@ -42,11 +45,18 @@ use crate::{
     telemetry,
 };
 
-/// Services of the transport, which declare no policy and are not observed.
+/// Services of the transport, which declare no policy and are not observed. Nobody says who calls them, so that they are
+/// limited by themselves.
 const EXEMPT: [&str; 2] = [
     "/grpc.health.v1.Health/",
     "/grpc.reflection.v1.ServerReflection/",
 ];
+/// Such calls at once, and as many such streams; what is above is refused.
+const MAX_EXEMPT: usize = 1_024;
+/// Time for such a call, or for such a stream to begin.
+const EXEMPT_TIME: Duration = Duration::from_secs(5);
+/// How the calls among them end that are no streams.
+const EXEMPT_CALLS: [&str; 2] = ["/Check", "/List"];
 /// How paths that nobody knows are called in metrics.
 const UNKNOWN_METHOD: &str = "other";
 /// When to ask again a service whose schema is not ready.
@@ -59,10 +69,14 @@ pub(super) struct CallLayer(Arc<Gate>);
 struct Gate {
     access: Access,
     max_message_bytes: usize,
+    /// Longest time for a unary call.
+    max_deadline: Duration,
     readiness: watch::Receiver<State>,
     /// Unary calls and streams are counted apart: feeds that stay open for days must not take the places of calls.
     unary_places: Arc<Semaphore>,
     stream_places: Arc<Semaphore>,
+    exempt_places: Arc<Semaphore>,
+    exempt_stream_places: Arc<Semaphore>,
     instruments: Instruments,
     ids: SystemIds,
 }
@@ -111,9 +125,12 @@ impl CallLayer {
         Self(Arc::new(Gate {
             access,
             max_message_bytes: settings.max_message_bytes,
+            max_deadline: Duration::from_secs(settings.max_deadline_s),
             readiness,
             unary_places: Arc::new(Semaphore::new(places)),
             stream_places: Arc::new(Semaphore::new(places)),
+            exempt_places: Arc::new(Semaphore::new(MAX_EXEMPT)),
+            exempt_stream_places: Arc::new(Semaphore::new(MAX_EXEMPT)),
             instruments: Instruments::new(),
             ids: SystemIds(Arc::new(SystemClock)),
         }))
@@ -155,18 +172,42 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let path = request.uri().path();
-        if EXEMPT.iter().any(|exempt| path.starts_with(exempt)) {
-            tracing::debug!(method = path, "exempt call");
-            return Box::pin(self.inner.call(request));
-        }
-        let method = Method::of(path);
-        let span = observe::span(&request, method.path);
         // The clone has not been polled for readiness; the original has.
         let fresh = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, fresh);
         let gate = self.gate.clone();
+        let path = request.uri().path();
+        if EXEMPT.iter().any(|exempt| path.starts_with(exempt)) {
+            tracing::debug!(method = path, "exempt call");
+            return Box::pin(handle_exempt(gate, inner, request));
+        }
+        let method = Method::of(path);
+        let span = observe::span(&request, method.path);
         Box::pin(handle(gate, inner, request, method, span.clone()).instrument(span))
+    }
+}
+
+async fn handle_exempt<S>(
+    gate: Arc<Gate>,
+    mut inner: S,
+    request: Request<Body>,
+) -> Result<Response<Body>, Infallible>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    let path = request.uri().path();
+    // Watches that stay open must not take the places of checks.
+    let places = if EXEMPT_CALLS.iter().any(|name| path.ends_with(name)) {
+        &gate.exempt_places
+    } else {
+        &gate.exempt_stream_places
+    };
+    let Ok(place) = places.clone().try_acquire_owned() else {
+        return Ok(Status::from(Error::Overloaded).into_http());
+    };
+    match tokio::time::timeout(EXEMPT_TIME, inner.call(request)).await {
+        Ok(answer) => Ok(answer?.map(|body| keeping(place, body))),
+        Err(_) => Ok(Status::from(Error::Deadline).into_http()),
     }
 }
 
@@ -180,8 +221,14 @@ async fn handle<S>(
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
-    let deadline = deadline::time_for(request.headers(), method.is_unary)
-        .and_then(|time| Instant::now().checked_add(time));
+    // From here on all of it takes its time: what is sent slowly, who calls, and the work.
+    let now = Instant::now();
+    let of_one = now.checked_add(deadline::of_one(request.headers(), gate.max_deadline));
+    let deadline = if method.is_unary {
+        of_one
+    } else {
+        deadline::of_stream(request.headers()).and_then(|time| now.checked_add(time))
+    };
     let identity = gate.access.identify(&request);
     let principal = identity
         .as_ref()
@@ -190,27 +237,25 @@ where
     let request_id = call.request_id.clone();
     let mut observation = Observation::start(span, method.path, &call, gate.instruments.clone());
     let mut place = None;
-    let mut ends = None;
+    let mut asking = None;
     // A unary answer is complete when it begins; only what streams can still be late, or outlive who it is for.
-    if !method.is_unary {
-        let why: fn() -> Error = || Error::Deadline;
-        ends = deadline.map(|at| End { at, why });
-        let until = identity.as_ref().ok().and_then(|identity| identity.until);
-        if let Some(at) = until.filter(|at| ends.as_ref().is_none_or(|end| *at < end.at)) {
-            let why = || Error::Unauthenticated(ErrorReason::CredentialsExpired);
-            ends = Some(End { at, why });
-        }
-    }
+    let mut end = if method.is_unary {
+        End::never()
+    } else {
+        let identity = identity.as_ref().ok();
+        asking = gate.limit_asking(method, &mut request, of_one, deadline, identity);
+        gate.end(deadline, identity)
+    };
     let work = async {
         place = Some(gate.admit(method, identity?, &mut request).await?);
         request.extensions_mut().insert(call);
         Ok(inner.call(request).await)
     };
-    let answer = match deadline {
-        Some(at) => tokio::time::timeout_at(at, work)
-            .await
-            .unwrap_or(Err(Error::Deadline)),
-        None => work.await,
+    let answer = tokio::select! {
+        biased;
+        error = &mut end => Err(error),
+        answer = work => answer,
+        () = deadline::passed(deadline) => Err(Error::Deadline),
     };
     let mut response = match answer {
         Ok(answer) => answer?,
@@ -222,7 +267,7 @@ where
             .headers_mut()
             .insert(HeaderName::from_static(CALL_ID_HEADER), value);
     }
-    Ok(response.map(|body| Body::new(ObservedBody::new(body, observation, ends, place))))
+    Ok(response.map(|body| Body::new(ObservedBody::new(body, observation, end, place, asking))))
 }
 
 impl Gate {
@@ -239,6 +284,56 @@ impl Gate {
             traceparent,
             deadline,
         }
+    }
+
+    /// When a stream has to be over though nobody ended it: at its deadline, or when who it is for may not have it any more.
+    fn end(&self, deadline: Option<Instant>, identity: Option<&Identity>) -> End {
+        let lapse = identity.map(|identity| self.access.lapse(identity.clone()));
+        let lapsed = async move {
+            match lapse {
+                Some(lapse) => lapse.await,
+                None => pending().await,
+            }
+        };
+        End::when(async move {
+            tokio::select! {
+                () = deadline::passed(deadline) => Error::Deadline,
+                () = lapsed => Error::Unauthenticated(ErrorReason::CredentialsExpired),
+            }
+        })
+    }
+
+    /// Limits how long the request of a stream is read: one message to the time that a unary call would have, a stream of
+    /// them to the answer's end. Handlers may read in tasks of their own, of which the answer knows nothing; what is
+    /// returned ends them with it.
+    fn limit_asking(
+        &self,
+        method: Method,
+        request: &mut Request<Body>,
+        of_one: Option<Instant>,
+        deadline: Option<Instant>,
+        identity: Option<&Identity>,
+    ) -> Option<DropGuard> {
+        let body = std::mem::take(request.body_mut());
+        if method.asks_once {
+            let late = async move {
+                deadline::passed(of_one).await;
+                Error::Deadline
+            };
+            *request.body_mut() = asked_until(End::when(late), body);
+            return None;
+        }
+        let answered = CancellationToken::new();
+        let guard = answered.clone().drop_guard();
+        let end = self.end(deadline, identity);
+        let over = async move {
+            tokio::select! {
+                () = answered.cancelled() => Error::Deadline,
+                error = end => error,
+            }
+        };
+        *request.body_mut() = asked_until(End::when(over), body);
+        Some(guard)
     }
 
     /// Whether the call may be worked on, and its place if so. Nothing is done for a caller that may not call.
@@ -281,12 +376,6 @@ impl Gate {
             _of_caller: of_caller,
         })
     }
-}
-
-fn is_key(text: &str) -> bool {
-    let mut check = crate::validate::Checker::new();
-    check.key("", text);
-    check.is_clean()
 }
 
 #[cfg(test)]

@@ -1,78 +1,86 @@
 //! The table of callers and the keys of the issuers in it, kept up to date.
+//!
+//! What files give is there from the start. Keys behind URLs are fetched beside it, each issuer for itself: one that does
+//! not answer keeps neither the service nor another issuer waiting, and [`Lacking`] says whose keys are not there.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use mahnwerk_access::{
-    Table,
-    keys::{Keys, MAX_KEY_SET_BYTES},
-    table::Issuer,
-};
+use mahnwerk_access::{Table, keys::Keys, table::Issuer};
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-use super::{access::State, files};
+use super::{access::State, fetch, files};
 use crate::{
     error::{Error, Result},
     status::chain,
 };
 
-/// Shortest time between two looks: tokens that name keys at random must not keep anybody busy.
-const PAUSE: Duration = Duration::from_secs(1);
-/// How often files are read again.
-const REFRESH: Duration = Duration::from_secs(5);
 /// How often keys are fetched again that nobody missed.
 const FETCH: Duration = Duration::from_secs(600);
-/// Shortest time between two fetches from one issuer: callers that name keys at random must not become its load.
+/// Shortest time between two fetches from one issuer: callers that name keys at random must not become its load. Longer than
+/// a fetch may take, so that none begins before the last one ended.
 const FETCH_AGAIN: Duration = Duration::from_secs(15);
-/// Longest time for a fetch.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Tells that a token named a key that is not known.
 #[derive(Clone, Default)]
-pub(super) struct Refetch(Arc<Wanted>);
+pub(super) struct Refetch(Arc<News>);
 
+/// What the source has not looked at yet.
 #[derive(Default)]
-struct Wanted {
-    issuers: Mutex<Vec<usize>>,
-    notify: Notify,
+struct News {
+    /// Issuers whose keys were missed, by their place in the table.
+    missed: Mutex<Vec<usize>>,
+    /// What came of fetches.
+    fetched: Mutex<Vec<(Place, Result<Vec<u8>>)>>,
+    notify: Arc<Notify>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Refetch {
     pub(super) fn wanted(&self, issuer: usize) {
-        let mut issuers = self.issuers();
-        if !issuers.contains(&issuer) {
-            issuers.push(issuer);
+        let mut missed = lock(&self.0.missed);
+        if !missed.contains(&issuer) {
+            missed.push(issuer);
             self.0.notify.notify_one();
         }
     }
+}
 
-    fn issuers(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
-        self.0
-            .issuers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
+/// Whose keys a table needs and does not have, by their names in the table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lacking {
+    /// Nobody knows yet whether they can be had.
+    pub(super) untried: Vec<String>,
+    /// They could not be had so far.
+    pub(super) failed: Vec<String>,
+}
 
-    fn take(&self) -> Vec<usize> {
-        std::mem::take(&mut self.issuers())
-    }
+/// Where an issuer's keys come from: its name, file and URL.
+type Place = [String; 3];
+
+fn place(issuer: &Issuer) -> Place {
+    [&issuer.name, &issuer.jwks_file, &issuer.jwks_url].map(Clone::clone)
 }
 
 /// The table and keys in use.
 #[derive(Default)]
 struct Source {
     path: String,
+    /// Empty until the table was read for the first time.
     text: Vec<u8>,
     table: Arc<Table>,
     /// In the order of the table's issuers.
     issuers: Vec<IssuerKeys>,
+    news: Arc<News>,
 }
 
 /// The keys of an issuer, what they were read from, and when they were fetched.
@@ -80,87 +88,87 @@ struct Source {
 struct IssuerKeys {
     text: Option<Vec<u8>>,
     keys: Arc<Keys>,
+    is_tried: bool,
     fetched: Option<Instant>,
 }
 
 /// Reads the table and follows it, with the keys of its issuers, until `stop`.
 ///
 /// # Errors
-/// If the table or a file with keys cannot be used. Keys that cannot be fetched are fetched later.
+/// If the table or a file with keys cannot be used. Keys behind URLs come later.
 pub(super) async fn follow(
     path: &str,
     stop: CancellationToken,
 ) -> Result<(watch::Receiver<Arc<State>>, Refetch)> {
-    let mut source = Source {
+    let source = Source {
         path: path.to_owned(),
         ..Source::default()
     };
-    source.read_table()?;
-    source.refresh_keys(&[], true).await?;
-    let (sender, receiver) = watch::channel(Arc::new(source.state()));
-    let refetch = Refetch::default();
-    let wanted = refetch.clone();
-    tokio::spawn(async move {
-        loop {
-            let looked = Instant::now();
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = sender.closed() => return,
-                () = tokio::time::sleep(REFRESH) => {}
-                () = wanted.0.notify.notified() => tokio::time::sleep_until(looked + PAUSE).await,
-            }
-            let is_new = source.read_table().unwrap_or_else(|error| {
-                tracing::error!(
-                    error = chain(&error),
-                    "keeping the table of callers read before"
-                );
+    let news = source.news.clone();
+    let hurry = news.notify.clone();
+    let state = files::follow("table of callers and keys of issuers", source, hurry, stop).await?;
+    Ok((state, Refetch(news)))
+}
+
+impl files::Source for Source {
+    type Made = State;
+
+    async fn read(&mut self) -> Result<Option<State>> {
+        let is_first = self.text.is_empty();
+        let mut has_changed = match self.read_table().await {
+            Ok(has_changed) => has_changed,
+            Err(error) if is_first => return Err(error),
+            // Keys are read all the same: they have to end in time, whatever the table looks like.
+            Err(error) => {
+                let error = chain(&error);
+                tracing::error!(error, "keeping the table of callers read before");
                 false
-            });
-            match source.refresh_keys(&wanted.take(), false).await {
-                Ok(changed) if changed || is_new => {
-                    tracing::info!("table of callers or keys of issuers read again");
-                    sender.send_replace(Arc::new(source.state()));
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::error!(error = chain(&error), "keys of issuers not refreshed")
-                }
             }
-        }
-    });
-    Ok((receiver, refetch))
+        };
+        has_changed |= self.read_key_files(is_first).await?;
+        has_changed |= self.take_fetched();
+        self.fetch();
+        Ok(has_changed.then(|| self.state()))
+    }
 }
 
 impl Source {
     fn state(&self) -> State {
         let keys = self.issuers.iter().map(|issuer| issuer.keys.clone());
-        State::new(self.table.clone(), keys.collect())
+        let mut lacking = Lacking::default();
+        for (issuer, known) in self.table.issuers.iter().zip(&self.issuers) {
+            match (&known.text, known.is_tried) {
+                (Some(_), _) => {}
+                (None, false) => lacking.untried.push(issuer.name.clone()),
+                (None, true) => lacking.failed.push(issuer.name.clone()),
+            }
+        }
+        State::new(self.table.clone(), keys.collect(), lacking)
     }
 
     /// Whether the file changed since it was read the last time.
-    fn read_table(&mut self) -> Result<bool> {
-        let text = files::read_file(&self.path)?;
+    async fn read_table(&mut self) -> Result<bool> {
+        let path = self.path.clone();
+        let text = files::blocking(move || files::read_file(&path)).await?;
         if text == self.text {
             return Ok(false);
         }
-        let table = std::str::from_utf8(&text)
-            .map_err(|error| vec![error.to_string()])
-            .and_then(Table::parse)
-            .map_err(|wrong| Error::internal(format!("{}: {}", self.path, wrong.join("; "))))?;
-        // An issuer that stays keeps its keys, in case they cannot be read just now.
-        let place = |issuer: &Issuer| {
-            [
-                issuer.name.clone(),
-                issuer.jwks_file.clone(),
-                issuer.jwks_url.clone(),
-            ]
+        let path = self.path.clone();
+        // Large tables take a while.
+        let parse = move || {
+            std::str::from_utf8(&text)
+                .map_err(|error| vec![error.to_string()])
+                .and_then(Table::parse)
+                .map(|table| (text, table))
+                .map_err(|wrong| Error::internal(format!("{path}: {}", wrong.join("; "))))
         };
+        let (text, table) = files::blocking(parse).await?;
+        // An issuer that stays keeps its keys, in case they cannot be read just now.
         let kept = |issuer: &Issuer| {
-            let before = self.table.issuers.iter().zip(&self.issuers);
+            let mut before = self.table.issuers.iter().zip(&self.issuers);
             before
-                .filter(|(known, _)| place(known) == place(issuer))
+                .find(|(known, _)| place(known) == place(issuer))
                 .map(|(_, keys)| keys.clone())
-                .next()
                 .unwrap_or_default()
         };
         self.issuers = table.issuers.iter().map(kept).collect();
@@ -169,31 +177,67 @@ impl Source {
         Ok(true)
     }
 
-    /// Whether any keys changed. Of an issuer whose keys cannot be read the last good ones are kept; at `first` a file
-    /// that cannot be used is an error.
-    async fn refresh_keys(&mut self, missed: &[usize], first: bool) -> Result<bool> {
-        let mut changed = false;
+    /// Whether any keys in files changed. Of an issuer whose file cannot be used the last good ones are kept; at `first`
+    /// that is an error.
+    async fn read_key_files(&mut self, is_first: bool) -> Result<bool> {
+        let table = self.table.clone();
+        let mut has_changed = false;
+        for (issuer, known) in table.issuers.iter().zip(&mut self.issuers) {
+            if issuer.jwks_file.is_empty() {
+                continue;
+            }
+            let path = issuer.jwks_file.clone();
+            let read = files::blocking(move || files::read_file(&path)).await;
+            match known.take(read) {
+                Ok(is_new) => has_changed |= is_new,
+                Err(error) if is_first => return Err(error),
+                Err(error) => has_changed |= known.failed(issuer, &error),
+            }
+        }
+        Ok(has_changed)
+    }
+
+    /// Whether what was fetched changes anything.
+    fn take_fetched(&mut self) -> bool {
+        let fetched = std::mem::take(&mut *lock(&self.news.fetched));
+        let table = self.table.clone();
+        let mut has_changed = false;
+        for (from, read) in fetched {
+            let mut all = table.issuers.iter().zip(&mut self.issuers);
+            // Not there if the table changed meanwhile.
+            let Some((issuer, known)) = all.find(|(issuer, _)| place(issuer) == from) else {
+                continue;
+            };
+            has_changed |= match known.take(read) {
+                Ok(is_new) => is_new,
+                Err(error) => known.failed(issuer, &error),
+            };
+        }
+        has_changed
+    }
+
+    /// Sets out for the keys that are due, without waiting for them.
+    fn fetch(&mut self) {
+        let missed = std::mem::take(&mut *lock(&self.news.missed));
         let table = self.table.clone();
         for (index, (issuer, known)) in table.issuers.iter().zip(&mut self.issuers).enumerate() {
-            let is_remote = !issuer.jwks_url.is_empty();
-            if is_remote && !known.is_due(missed.contains(&index)) {
+            if issuer.jwks_url.is_empty() || !known.is_due(missed.contains(&index)) {
                 continue;
             }
             known.fetched = Some(Instant::now());
-            let wanted = issuer.clone();
-            let read = tokio::task::spawn_blocking(move || read_keys(&wanted))
-                .await
-                .map_err(|error| Error::Internal(Box::new(error)))?;
-            match read.and_then(|text| known.take(text)) {
-                Ok(is_new) => changed |= is_new,
-                Err(error) if first && !is_remote => return Err(error),
-                Err(error) => {
-                    let error = chain(&error);
-                    tracing::error!(issuer = issuer.name, error, "keeping the keys read before");
-                }
+            let (asked, news) = (issuer.clone(), self.news.clone());
+            let work = move || {
+                let read = fetch::fetch(&asked);
+                lock(&news.fetched).push((place(&asked), read));
+                news.notify.notify_one();
+            };
+            // Not a thread of the runtime, which would wait for it when the service stops.
+            let thread = std::thread::Builder::new().name("issuer-keys".to_owned());
+            if let Err(error) = thread.spawn(work) {
+                let error = error.to_string();
+                tracing::error!(issuer = issuer.name, error, "keys not asked for");
             }
         }
-        Ok(changed)
     }
 }
 
@@ -206,7 +250,8 @@ impl IssuerKeys {
     }
 
     /// Whether they are others than before.
-    fn take(&mut self, text: Vec<u8>) -> Result<bool> {
+    fn take(&mut self, read: Result<Vec<u8>>) -> Result<bool> {
+        let text = read?;
         if self.text.as_ref() == Some(&text) {
             return Ok(false);
         }
@@ -216,53 +261,18 @@ impl IssuerKeys {
             .map_err(Error::internal)?;
         self.keys = Arc::new(keys);
         self.text = Some(text);
+        self.is_tried = true;
         Ok(true)
     }
-}
 
-fn read_keys(issuer: &Issuer) -> Result<Vec<u8>> {
-    if !issuer.jwks_file.is_empty() {
-        return files::read_file(&issuer.jwks_file);
-    }
-    let failed = |error: ureq::Error| Error::internal(format!("{}: {error}", issuer.jwks_url));
-    let mut request = agent(issuer)?.get(&issuer.jwks_url);
-    if !issuer.jwks_token_file.is_empty() {
-        let token = files::read_file(&issuer.jwks_token_file)?;
-        let token = String::from_utf8_lossy(&token);
-        request = request.header("authorization", format!("Bearer {}", token.trim()));
-    }
-    let mut response = request.call().map_err(failed)?;
-    let limit = u64::try_from(MAX_KEY_SET_BYTES).unwrap_or(u64::MAX);
-    response
-        .body_mut()
-        .with_config()
-        .limit(limit)
-        .read_to_vec()
-        .map_err(failed)
-}
-
-fn agent(issuer: &Issuer) -> Result<ureq::Agent> {
-    let mut tls = TlsConfig::builder();
-    if !issuer.jwks_ca_file.is_empty() {
-        let pem = files::read_file(&issuer.jwks_ca_file)?;
-        let roots: Vec<Certificate<'static>> = parse_pem(&pem)
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            })
-            .collect();
-        if roots.is_empty() {
-            return Err(Error::internal(format!(
-                "{}: no certificate",
-                issuer.jwks_ca_file
-            )));
+    /// They could not be read. Whether that is news.
+    fn failed(&mut self, issuer: &Issuer, error: &Error) -> bool {
+        let (name, error) = (&issuer.name, chain(error));
+        if self.text.is_some() {
+            tracing::error!(issuer = name, error, "keeping the keys read before");
+        } else {
+            tracing::error!(issuer = name, error, "no keys: its tokens are not accepted");
         }
-        tls = tls.root_certs(RootCerts::new_with_certs(&roots));
+        !std::mem::replace(&mut self.is_tried, true)
     }
-    Ok(ureq::Agent::config_builder()
-        .timeout_global(Some(FETCH_TIMEOUT))
-        .https_only(true)
-        .tls_config(tls.build())
-        .build()
-        .into())
 }

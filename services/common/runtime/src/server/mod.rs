@@ -8,6 +8,7 @@ mod access;
 mod body;
 mod calls;
 mod deadline;
+mod fetch;
 mod files;
 mod issuers;
 mod named;
@@ -16,6 +17,7 @@ mod ops;
 mod readiness;
 mod shutdown;
 mod tls;
+mod usage;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -124,7 +126,7 @@ pub async fn start(
     let ops = local_address(&ops_listener)?;
 
     let (health, health_server) = tonic_health::server::health_reporter();
-    let monitor = readiness::Monitor::new(&spec, health).await;
+    let monitor = readiness::Monitor::new(&spec, health, access.lacks()).await;
     let readiness = monitor.subscribe();
     let calls = calls::CallLayer::new(&settings.api, access, readiness.clone());
     // Who asks for health need not say who asks, so what is asked is short.
@@ -148,7 +150,8 @@ pub async fn start(
         .add_routes(routes.prepare());
     let stop = shutdown.stop.clone().cancelled_owned();
     let serving = if settings.api.tls.is_on() {
-        let incoming = tls::listen(api_listener, &settings.api.tls, shutdown.stop.clone())?;
+        let (tls, stopped) = (&settings.api.tls, shutdown.stop.clone());
+        let incoming = tls::listen(spec.name, api_listener, tls, stopped).await?;
         tokio::spawn(server.serve_with_incoming_shutdown(incoming, stop))
     } else {
         let incoming = TcpIncoming::from(api_listener).with_nodelay(Some(true));

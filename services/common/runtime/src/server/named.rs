@@ -11,7 +11,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, Full, Limited};
 use mahnwerk_access::{Caller, creditor::Places};
 use mahnwerk_proto::common::v1::ErrorReason;
-use tonic::{Status, body::Body};
+use tonic::{Code, Status, body::Body};
 
 use crate::error::{Error, Violation};
 
@@ -83,9 +83,7 @@ impl Check {
         let read = Limited::new(body, self.max_message + PREFIX)
             .collect()
             .await;
-        let bytes = read
-            .map_err(|_| Error::Invalid(vec![Violation::new("", "could not be read")]))?
-            .to_bytes();
+        let bytes = read.map_err(|error| unread(&*error))?.to_bytes();
         let checked = self.complete(&bytes)?;
         if checked == 0 || checked != bytes.len() {
             return Err(Error::Invalid(vec![Violation::new("", "is no message")]));
@@ -101,6 +99,15 @@ impl Check {
             held: Vec::new(),
         })
     }
+}
+
+/// Why a request could not be read: it came too late, or not as it should.
+fn unread(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Error {
+    let status = error.downcast_ref::<Status>();
+    if status.is_some_and(|status| status.code() == Code::DeadlineExceeded) {
+        return Error::Deadline;
+    }
+    Error::Invalid(vec![Violation::new("", "could not be read")])
 }
 
 struct Checked {

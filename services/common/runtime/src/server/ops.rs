@@ -49,7 +49,7 @@ impl Ops {
 
 async fn ready(readiness: watch::Receiver<State>) -> impl IntoResponse {
     let state = readiness.borrow().clone();
-    let code = if state == State::Ready {
+    let code = if state.is_ready() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE

@@ -1,4 +1,6 @@
-//! Ready means: the schema has everything this program knows, and the database answers.
+//! Ready means: the schema has everything this program knows, the database answers, and every issuer of tokens was asked for
+//! its keys. An issuer that gives none does not end readiness: the callers of the others are served, and it would take every
+//! replica out of service at once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +9,7 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use super::ServiceSpec;
+use super::{ServiceSpec, access::Lacks, issuers::Lacking};
 use crate::{
     db::{Db, Migrations},
     error::Result,
@@ -26,6 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Ready,
+    /// It serves; these issuers gave no keys.
+    ReadyWithout(Vec<String>),
+    /// These issuers have not been asked for their keys to the end.
+    KeysAwaited(Vec<String>),
     /// The program to run, and what it would apply.
     MigrationsMissing(String),
     DatabaseAway,
@@ -33,10 +39,23 @@ pub(super) enum State {
 }
 
 impl State {
+    /// Whether calls should be sent here.
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self, Self::Ready | Self::ReadyWithout(_))
+    }
+
     /// For people.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Ready => "ready".to_owned(),
+            Self::ReadyWithout(issuers) => format!(
+                "ready, but nobody is let in by tokens of these issuers, whose keys could not be had: {}",
+                issuers.join(", ")
+            ),
+            Self::KeysAwaited(issuers) => format!(
+                "not ready: waiting for the keys of these issuers: {}",
+                issuers.join(", ")
+            ),
             Self::MigrationsMissing(text) => format!("not ready: {text}"),
             Self::DatabaseAway => "not ready: the database cannot be reached".to_owned(),
             Self::Draining => "not ready: shutting down".to_owned(),
@@ -51,6 +70,7 @@ pub(super) struct Monitor {
     migrations: Migrations,
     grpc_names: Vec<&'static str>,
     health: HealthReporter,
+    lacks: Lacks,
     state: watch::Sender<State>,
     reached: Instant,
     gauge: Gauge<u64>,
@@ -58,7 +78,7 @@ pub(super) struct Monitor {
 
 impl Monitor {
     /// A monitor that has checked once.
-    pub(super) async fn new(spec: &ServiceSpec, health: HealthReporter) -> Self {
+    pub(super) async fn new(spec: &ServiceSpec, health: HealthReporter, lacks: Lacks) -> Self {
         let (ready, db) = (names::READY, Arc::new(spec.db.clone()));
         tell_connections(spec.name, &db);
         let monitor = Self {
@@ -67,6 +87,7 @@ impl Monitor {
             migrations: spec.migrations.clone(),
             grpc_names: spec.grpc_names.clone(),
             health,
+            lacks,
             state: watch::Sender::new(State::DatabaseAway),
             reached: Instant::now(),
             gauge: telemetry::meter()
@@ -92,6 +113,7 @@ impl Monitor {
             tokio::select! {
                 () = draining.cancelled() => break,
                 _ = ticks.tick() => {}
+                () = self.lacks.changed() => {}
             }
             let found = tokio::select! {
                 () = draining.cancelled() => break,
@@ -112,7 +134,7 @@ impl Monitor {
         let missing = tokio::time::timeout(CHECK_TIMEOUT, self.migrations.missing(&*self.db)).await;
         let missing: Vec<&str> = missing.map_or_else(|_| None, Result::ok)?;
         Some(if missing.is_empty() {
-            State::Ready
+            with_keys(self.lacks.now())
         } else {
             State::MigrationsMissing(format!(
                 "migrations are missing, run `mahnwerk-{} migrate`: {}",
@@ -136,7 +158,7 @@ impl Monitor {
     async fn announce(&self) {
         let state = self.state.borrow().clone();
         tracing::info!(service = self.service, state = state.text(), "readiness");
-        let ready = state == State::Ready;
+        let ready = state.is_ready();
         self.gauge.record(
             u64::from(ready),
             &[KeyValue::new(names::SERVICE, self.service)],
@@ -168,9 +190,20 @@ fn tell_connections(service: &'static str, db: &Arc<Db>) {
     });
 }
 
+/// What to be if nothing else is missing.
+fn with_keys(lacking: Lacking) -> State {
+    match (lacking.untried.is_empty(), lacking.failed.is_empty()) {
+        (true, true) => State::Ready,
+        (true, false) => State::ReadyWithout(lacking.failed),
+        (false, _) => State::KeysAwaited(lacking.untried),
+    }
+}
+
 /// What to be after a check. A database that is away for a moment changes nothing.
 fn next_state(before: State, found: Option<State>, since_reached: Duration) -> State {
     match found {
+        // An issuer that came into the table later; all replicas learn of it at once.
+        Some(State::KeysAwaited(_)) if before.is_ready() => before,
         Some(state) => state,
         None if since_reached >= PATIENCE => State::DatabaseAway,
         None => before,
@@ -180,6 +213,24 @@ fn next_state(before: State, found: Option<State>, since_reached: Duration) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn readiness_waits_until_every_issuer_was_asked_and_not_until_it_answers() {
+        let named = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let state = |untried: &[&str], failed: &[&str]| {
+            with_keys(Lacking {
+                untried: named(untried),
+                failed: named(failed),
+            })
+        };
+        assert_eq!(state(&[], &[]), State::Ready);
+        let waiting = state(&["login"], &["cluster"]);
+        assert!(!waiting.is_ready() && waiting.text().ends_with(": login"));
+        let later = next_state(State::Ready, Some(waiting), Duration::ZERO);
+        assert_eq!(later, State::Ready);
+        let without = state(&[], &["login", "cluster"]);
+        assert!(without.is_ready() && without.text().ends_with(": login, cluster"));
+    }
 
     #[test]
     fn a_lost_database_turns_readiness_off_after_thirty_seconds_and_not_before() {

@@ -2,6 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use mahnwerk_access::certificate::not_after;
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::{CryptoProvider, ring},
@@ -18,8 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::files::{self, Contents};
 use crate::{
+    clock::{Clock as _, SystemClock},
     config::TlsSettings,
     error::{Error, Result},
+    telemetry::{self, KeyValue, names},
 };
 
 /// Longest time for a handshake.
@@ -34,11 +37,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections whose handshake is done.
 pub(super) type Incoming = ReceiverStream<io::Result<TlsStream<TcpStream>>>;
 
-/// Accepts TLS connections until `stop`.
+/// With what hands are shaken.
+struct Served {
+    config: Arc<ServerConfig>,
+    /// Until when the certificate and those that vouch for it are good, in seconds since 1970.
+    until: Option<u64>,
+}
+
+/// As it changes.
+type Current = watch::Receiver<Arc<Served>>;
+
+/// Accepts TLS connections of a service until `stop`.
 ///
 /// # Errors
 /// If the certificate, its key or the authorities of clients cannot be used.
-pub(super) fn listen(
+pub(super) async fn listen(
+    service: &'static str,
     listener: TcpListener,
     settings: &TlsSettings,
     stop: CancellationToken,
@@ -48,17 +62,32 @@ pub(super) fn listen(
         paths.push(settings.client_ca_file.clone());
     }
     let is_required = settings.client_certificate_required;
-    let config = files::follow("certificates", paths, stop.clone(), move |contents| {
-        config(contents, is_required)
-    })?;
+    let source = files::Files::new(paths, move |contents| served(contents, is_required));
+    let current = files::follow("certificates", source, Arc::default(), stop.clone()).await?;
+    let current = Arc::new(current);
+    tell_expiry(service, &current);
     let (sender, receiver) = mpsc::channel(MAX_WAITING);
-    tokio::spawn(accept(listener, config, sender, stop));
+    tokio::spawn(accept(listener, current, sender, stop));
     Ok(ReceiverStream::new(receiver))
+}
+
+/// Tells for how long the certificate in use is good, while `current` is held.
+fn tell_expiry(service: &'static str, current: &Arc<Current>) {
+    let label = KeyValue::new(names::SERVICE, service);
+    telemetry::observe(&names::CERTIFICATE_LEFT, current, move |current, tell| {
+        if let Some(until) = current.borrow().until {
+            let until = i64::try_from(until).unwrap_or(i64::MAX);
+            let left = until.saturating_sub(SystemClock.now() / 1_000_000);
+            // In 68 years somebody will have to renew it.
+            let left = i32::try_from(left).unwrap_or(i32::MAX);
+            tell(f64::from(left), std::slice::from_ref(&label));
+        }
+    });
 }
 
 async fn accept(
     listener: TcpListener,
-    config: watch::Receiver<Arc<ServerConfig>>,
+    current: Arc<Current>,
     accepted: mpsc::Sender<io::Result<TlsStream<TcpStream>>>,
     stop: CancellationToken,
 ) {
@@ -84,7 +113,7 @@ async fn accept(
         let Ok(place) = place else {
             return;
         };
-        let acceptor = TlsAcceptor::from(config.borrow().clone());
+        let acceptor = TlsAcceptor::from(current.borrow().config.clone());
         let accepted = accepted.clone();
         tokio::spawn(async move {
             let _place = place;
@@ -102,7 +131,7 @@ async fn accept(
     }
 }
 
-fn config(contents: &Contents, is_required: bool) -> Result<ServerConfig> {
+fn served(contents: &Contents, is_required: bool) -> Result<Served> {
     let wrong = |error: &dyn std::fmt::Display| Error::internal(format!("TLS: {error}"));
     let [certificate, key, authorities @ ..] = contents.as_slice() else {
         return Err(wrong(&"neither certificate nor key"));
@@ -128,11 +157,16 @@ fn config(contents: &Contents, is_required: bool) -> Result<ServerConfig> {
         }
     };
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| wrong(&error))?;
+    let shown = certificates(certificate)?;
+    let until = shown.iter().filter_map(|it| not_after(it)).min();
     let mut config = builder
-        .with_single_cert(certificates(certificate)?, key)
+        .with_single_cert(shown, key)
         .map_err(|error| wrong(&error))?;
     config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(config)
+    Ok(Served {
+        config: Arc::new(config),
+        until,
+    })
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
@@ -143,4 +177,32 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
         return Err(Error::internal("TLS: a file holds no certificate"));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    #[test]
+    fn what_expires_first_of_what_is_shown_counts() {
+        let (authority_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = date_time_ymd(2040, 1, 1);
+        let authority = params.self_signed(&authority_key).unwrap();
+        let issuer = Issuer::new(params, authority_key);
+        let until = |year| {
+            let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+            params.not_after = date_time_ymd(year, 1, 1);
+            let own = params.signed_by(&key, &issuer).unwrap();
+            let shown = format!("{}{}", own.pem(), authority.pem());
+            let contents = vec![shown.into_bytes(), key.serialize_pem().into_bytes()];
+            served(&contents, false).unwrap().until
+        };
+        let expected = |year| u64::try_from(date_time_ymd(year, 1, 1).unix_timestamp()).ok();
+        assert_eq!(until(2030), expected(2030));
+        assert_eq!(until(2050), expected(2040));
+    }
 }

@@ -21,6 +21,9 @@ use crate::suite::{Service, overrides};
 /// Longest wait for a program to start, to stop, or to say something.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Environment variable: a directory with programs of an earlier version, to be run on the schema of this one.
+const EARLIER_PROGRAMS: &str = "MAHNWERK_TEST_EARLIER_PROGRAMS";
+
 /// How to start a service.
 #[derive(Clone)]
 pub struct Program {
@@ -122,7 +125,11 @@ impl Program {
 
     /// The program with one of its commands.
     fn command(&self, name: &str, port: u16) -> Command {
-        let mut command = Command::new(binary(&format!("mahnwerk-{}", self.name)));
+        self.command_of(binary(&format!("mahnwerk-{}", self.name)), name, port)
+    }
+
+    fn command_of(&self, binary: PathBuf, name: &str, port: u16) -> Command {
+        let mut command = Command::new(binary);
         command.arg(name);
         let more: Vec<_> = self
             .more
@@ -140,7 +147,15 @@ impl Program {
     }
 
     async fn start_on(&self, port: u16) -> Process {
-        let mut command = self.command("serve", port);
+        let mut command = match std::env::var_os(EARLIER_PROGRAMS) {
+            // As in an upgrade: the new version migrates, and the one before still runs.
+            Some(earlier) => {
+                self.migrate().await;
+                let earlier = PathBuf::from(earlier).join(format!("mahnwerk-{}", self.name));
+                self.command_of(earlier, "serve", port)
+            }
+            None => self.command("serve", port),
+        };
         let mut child = command
             .stderr(Stdio::piped())
             .spawn()

@@ -9,6 +9,8 @@
 # where releases are built.
 
 FROM rust:1.95.0-slim-bookworm AS build
+# Writes the list of all dependencies into each program, where scanners of images find it.
+RUN cargo install --locked cargo-auditable@0.7.7
 WORKDIR /src
 COPY . .
 # Line tables are for machines on which people look for defects; panics tell their place without them.
@@ -16,7 +18,7 @@ ENV CARGO_PROFILE_RELEASE_STRIP=debuginfo
 # The caches outlive a build, so the programs are copied out of the one that holds them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked \
+    cargo auditable build --release --locked \
         --package mahnwerk \
         --package mahnwerk-registry \
         --package mahnwerk-scoring \

@@ -145,7 +145,10 @@ async fn good_requests(stage: &mut Stage, fixture: &Fixture, token: &str) -> usi
     let mut refused = 0;
     // Whoever begins anew reads everything once more, and nobody waits for it here.
     let all = called_methods().filter(|method| !method.path.ends_with("/ResetFeed"));
-    for (number, method) in all.enumerate() {
+    let mut all: Vec<_> = all.collect();
+    // What has been granted is not refused any more, with a note that says why.
+    all.sort_by_key(|method| method.path.ends_with("/GrantApproval"));
+    for (number, method) in all.into_iter().enumerate() {
         let case = case(&method.path, fixture).expect("a case");
         let mut requests = case.messages(method);
         name(&mut requests[0], &format!("good-{number}"));

@@ -33,7 +33,7 @@ const fn letter(table: &'static str, column: &'static str) -> Personal {
 }
 
 /// Names, addresses, whatever somebody wrote about somebody, and letters.
-pub const PERSONAL: [Personal; 20] = [
+pub const PERSONAL: [Personal; 22] = [
     words(Service::Registry, "creditor", "display_name"),
     words(Service::Registry, "debtor", "display_name"),
     words(Service::Registry, "debtor", "credit_hold_reason"),
@@ -43,6 +43,8 @@ pub const PERSONAL: [Personal; 20] = [
     words(Service::Registry, "dispute", "owner"),
     words(Service::Registry, "dispute", "note"),
     words(Service::Registry, "item", "reference"),
+    words(Service::Registry, "approval", "reason"),
+    words(Service::Registry, "approval", "note"),
     words(Service::Segmentation, "pin", "reason"),
     words(Service::Dunning, "creditor", "display_name"),
     words(Service::Dunning, "dunning_settings", "sender"),
@@ -57,7 +59,7 @@ pub const PERSONAL: [Personal; 20] = [
 ];
 
 /// Columns of these names hold codes and keys, whatever the table; so do all whose name ends with `_id`.
-const CODES: [&str; 51] = [
+const CODES: [&str; 54] = [
     "action",
     "at_debtor",
     "base",
@@ -72,6 +74,7 @@ const CODES: [&str; 51] = [
     "country",
     "credit_kind",
     "currency",
+    "decided_by",
     "decision",
     "digest",
     "engine",
@@ -95,7 +98,9 @@ const CODES: [&str; 51] = [
     "reached",
     "record_type",
     "relationship",
+    "released_by",
     "reporting_currency",
+    "requested_by",
     "reverses",
     "sector",
     "slot",

@@ -215,9 +215,13 @@ impl Shared {
             value.set_sensitive(true);
             head.headers.insert(AUTHORIZATION, value);
         }
-        global::get_text_map_propagator(|propagator| {
-            propagator.inject_context(&TraceContext::current(), &mut Headers(&mut head.headers));
-        });
+        // A caller that keeps its traces by other means has named it.
+        if !head.headers.contains_key("traceparent") {
+            global::get_text_map_propagator(|propagator| {
+                let current = TraceContext::current();
+                propagator.inject_context(&current, &mut Headers(&mut head.headers));
+            });
+        }
         Ok(())
     }
 

@@ -71,12 +71,14 @@ pub(super) async fn follow<S: Source>(
     Ok(receiver)
 }
 
+type Make<T> = Box<dyn Fn(&Contents) -> Result<T> + Send>;
+
 /// What is made of the contents of files whose paths stay the same.
 pub(super) struct Files<T> {
     paths: Vec<String>,
     /// From which something could be made the last time.
     contents: Option<Contents>,
-    make: Box<dyn Fn(&Contents) -> Result<T> + Send>,
+    make: Make<T>,
 }
 
 impl<T> Files<T> {

@@ -1,6 +1,7 @@
 //! Rolling restarts behind the balancing client: replicas go and come back one after the other, and no caller notices.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -15,15 +16,17 @@ use e2e::{
 };
 use mahnwerk_client::{Channel, Settings, connect};
 use mahnwerk_proto::{
+    dunning::v1::{GetDispatchRequest, work_service_client::WorkServiceClient},
     registry::v1::{CreateInvoiceRequest, account_service_client::AccountServiceClient},
     scoring::v1::{CheckCreditRequest, scoring_service_client::ScoringServiceClient},
+    segmentation::v1::{GetMembershipsRequest, membership_service_client::MembershipServiceClient},
 };
 use mahnwerk_runtime::telemetry;
 use tokio::sync::watch;
 use tonic::{Request, Status};
 
-/// Callers at once, of each kind.
-const CALLERS: usize = 8;
+/// Callers at once, of each service.
+const CALLERS: usize = 4;
 /// Longest time for a call, repetitions included.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Calls that are answered between two restarts, so that the load is really there.
@@ -52,6 +55,23 @@ impl Replica {
             program: self.program,
         }
     }
+}
+
+/// Two replicas of every service; each finds all replicas of those before it.
+async fn start(databases: &Databases) -> BTreeMap<Service, Vec<Replica>> {
+    let mut suite = BTreeMap::<_, Vec<Replica>>::new();
+    for service in Service::ALL {
+        let mut replicas = Vec::new();
+        for _ in 0..2 {
+            let program = Program::new(service, databases.url(service));
+            let program = suite.iter().fold(program, |program, (upstream, found)| {
+                program.knowing(*upstream, &urls(found))
+            });
+            replicas.push(Replica::start(program).await);
+        }
+        suite.insert(service, replicas);
+    }
+    suite
 }
 
 fn urls(replicas: &[Replica]) -> String {
@@ -97,19 +117,58 @@ async fn post(registry: Channel, caller: usize, turn: usize) -> Result<(), Statu
         .map(drop)
 }
 
-async fn check(scoring: Channel, caller: usize, turn: usize) -> Result<(), Status> {
+async fn check(scoring: Channel, at_least: &str, caller: usize, turn: usize) -> Result<(), Status> {
     let request = CheckCreditRequest {
         request_id: format!("q{caller}-{turn}"),
         creditor_id: "c1".to_owned(),
         debtor_id: format!("d{}", caller % 4),
         order_id: format!("o{caller}-{turn}"),
         amount: Some(e2e::world::euro(1_000)),
+        at_least: at_least.to_owned(),
         ..CheckCreditRequest::default()
     };
     ScoringServiceClient::new(scoring)
         .check_credit(timed(request))
         .await
         .map(drop)
+}
+
+async fn place(segmentation: Channel, at_least: &str, caller: usize) -> Result<(), Status> {
+    let request = GetMembershipsRequest {
+        creditor_id: "c1".to_owned(),
+        debtor_id: format!("d{}", caller % 4),
+        at_least: at_least.to_owned(),
+    };
+    MembershipServiceClient::new(segmentation)
+        .get_memberships(timed(request))
+        .await
+        .map(drop)
+}
+
+async fn dispatch(dunning: Channel, at_least: &str) -> Result<(), Status> {
+    let request = GetDispatchRequest {
+        creditor_id: "c1".to_owned(),
+        at_least: at_least.to_owned(),
+    };
+    WorkServiceClient::new(dunning)
+        .get_dispatch(timed(request))
+        .await
+        .map(drop)
+}
+
+/// One call of a service, which knows what `at_least` stands for.
+async fn ask(
+    (service, to): (Service, Channel),
+    at_least: &str,
+    caller: usize,
+    turn: usize,
+) -> Result<(), Status> {
+    match service {
+        Service::Registry => post(to, caller, turn).await,
+        Service::Scoring => check(to, at_least, caller, turn).await,
+        Service::Segmentation => place(to, at_least, caller).await,
+        Service::Dunning => dispatch(to, at_least).await,
+    }
 }
 
 /// Calls repeated so far by this process.
@@ -131,59 +190,43 @@ fn repeated() -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_fails_no_call() {
     let guard = telemetry::init("test", &e2e::suite::quiet());
-    let databases = Databases::new(Engine::Postgres, Service::Scoring);
-    let mut registry = Vec::new();
-    for _ in 0..2 {
-        registry.push(
-            Replica::start(Program::new(
-                Service::Registry,
-                databases.url(Service::Registry),
-            ))
-            .await,
-        );
-    }
-    let mut scoring = Vec::new();
-    for _ in 0..2 {
-        let program = Program::new(Service::Scoring, databases.url(Service::Scoring));
-        scoring.push(Replica::start(program.knowing(Service::Registry, &urls(&registry))).await);
-    }
-    let to_registry = connect(&urls(&registry), &Settings::default()).unwrap();
-    let to_scoring = connect(&urls(&scoring), &Settings::default()).unwrap();
-    let mut clients = Clients::new(
-        &channel(&registry[0].process.url),
-        &channel(&scoring[0].process.url),
-    );
+    let databases = Databases::new(Engine::Postgres, Service::Dunning);
+    let mut suite = start(&databases).await;
+    let channels: Vec<_> = suite
+        .iter()
+        .map(|(service, replicas)| {
+            let channel = connect(&urls(replicas), &Settings::default());
+            (*service, channel.unwrap())
+        })
+        .collect();
+    let [registry, scoring] =
+        [Service::Registry, Service::Scoring].map(|it| channel(&suite[&it][0].process.url));
+    let mut clients = Clients::new(&registry, &scoring);
     clients.open_creditor("c1").await;
+    let mut token = String::new();
     for debtor in 0..4 {
-        clients.add_debtor("c1", &format!("d{debtor}")).await;
+        token = clients.add_debtor("c1", &format!("d{debtor}")).await;
     }
-    // Scoring knows them.
-    for caller in 0..4 {
-        patiently(async || check(to_scoring.clone(), caller, 1_000_000).await).await;
+    // All know them.
+    for to in &channels {
+        for caller in 0..4 {
+            patiently(async || ask(to.clone(), &token, caller, 1_000_000).await).await;
+        }
     }
 
     let stop = Arc::new(AtomicBool::new(false));
     let answered = watch::Sender::new(0);
     let mut callers = Vec::new();
-    for caller in 0..CALLERS {
-        let (stop_too, answered_too, channel) =
-            (stop.clone(), answered.clone(), to_registry.clone());
-        callers.push(tokio::spawn(load(
-            stop_too,
-            answered_too,
-            async move |turn| post(channel.clone(), caller, turn).await,
-        )));
-        let (stop_too, answered_too, channel) =
-            (stop.clone(), answered.clone(), to_scoring.clone());
-        callers.push(tokio::spawn(load(
-            stop_too,
-            answered_too,
-            async move |turn| check(channel.clone(), caller, turn).await,
-        )));
+    for to in &channels {
+        for caller in 0..CALLERS {
+            let to = to.clone();
+            let call = async move |turn| ask(to.clone(), "", caller, turn).await;
+            callers.push(tokio::spawn(load(stop.clone(), answered.clone(), call)));
+        }
     }
     let mut count = answered.subscribe();
     let mut restarts = 0;
-    for replicas in [&mut registry, &mut scoring] {
+    for replicas in suite.values_mut() {
         for _ in 0..replicas.len() {
             let goal = *count.borrow() + BETWEEN;
             count.wait_for(|count| *count >= goal).await.unwrap();

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use mahnwerk_proto::common::v1::ErrorReason;
 use mahnwerk_runtime::{
-    db::{Sql, column},
+    db::{Sql, column, now_micros},
     error::{Error, Result, Violation},
     token::ConsistencyToken,
 };
@@ -30,6 +30,9 @@ const POLL: Duration = Duration::from_millis(20);
 /// How old what a reader goes by may be.
 const LATE: Duration = Duration::from_millis(10);
 
+/// How long ago a feed was heard of at most for it to be where it was then: leases say so every second.
+const HEARD_MICROS: i64 = 3_000_000;
+
 /// Waits for the state that a consistency token names. Cheap to clone.
 #[derive(Clone)]
 pub struct Freshness {
@@ -47,7 +50,8 @@ enum Scope {
 enum Arrival {
     Here,
     NotYet,
-    Expired,
+    /// This partition is of another incarnation than the token.
+    Elsewhere(i64),
 }
 
 impl Freshness {
@@ -72,7 +76,8 @@ impl Freshness {
     /// Waits until what is known of a debtor contains the write. An empty token waits for nothing.
     ///
     /// # Errors
-    /// `Invalid` if the token is none, `NOT_YET` if it does not arrive in time, `TOKEN_EXPIRED` if it never will.
+    /// `Invalid` if the token is none, `NOT_YET` if it does not arrive in time, `TOKEN_EXPIRED` if it is known that it never
+    /// will.
     pub async fn debtor(
         &self,
         at_least: &str,
@@ -121,9 +126,7 @@ impl Freshness {
                 return Ok(());
             }
             if Instant::now() >= until {
-                // Incarnations have no order: another one than ours may be the one we are about to learn of, so only
-                // time can tell that it is an old one.
-                if matches!(arrival, Arrival::Expired) {
+                if self.is_gone(&token, &arrival).await? {
                     return Err(expired());
                 }
                 return Err(Error::Unavailable {
@@ -161,10 +164,10 @@ impl Freshness {
         let mut arrived = 0;
         for way in ways.iter().filter(concerned) {
             if way.incarnation != token.incarnation {
-                // A way that has stated nothing yet, or is taking a snapshot, may be on its way to the token's
-                // incarnation.
-                if way.live && !way.incarnation.is_empty() {
-                    return Ok(Arrival::Expired);
+                // One that is taking a snapshot may be on its way to the token's incarnation; so may a feed by which
+                // the token's comes here as well.
+                if way.live && way.direct {
+                    return Ok(Arrival::Elsewhere(way.part));
                 }
                 continue;
             }
@@ -177,6 +180,29 @@ impl Freshness {
         } else {
             Arrival::NotYet
         })
+    }
+
+    /// Whether the token's incarnation is one of the past. Incarnations have no order: another one than ours may be the one
+    /// we are about to learn of, as long as the feed cannot be reached. If it was heard of lately, it is not.
+    async fn is_gone(&self, token: &ConsistencyToken, arrival: &Arrival) -> Result<bool> {
+        let Arrival::Elsewhere(part) = arrival else {
+            return Ok(false);
+        };
+        let db = self.publisher.db();
+        let now = now_micros(db.backend());
+        let heard = db
+            .query_one(
+                &format!(
+                    "SELECT 1 AS one FROM feed_lease WHERE feed = $1 AND part = $2 AND current_at > {now} - $3"
+                ),
+                vec![
+                    token.service.as_str().into(),
+                    (*part).into(),
+                    HEARD_MICROS.into(),
+                ],
+            )
+            .await?;
+        Ok(heard.is_some())
     }
 
     /// How many ways there are from a feed to here.
@@ -230,11 +256,11 @@ impl Freshness {
         if token.service == self.publisher.service() {
             return Ok(true);
         }
-        match self.arrival(&token, &Scope::All, Instant::now()).await? {
-            Arrival::Here => Ok(true),
-            Arrival::NotYet => Ok(false),
-            Arrival::Expired => Err(expired()),
+        let arrival = self.arrival(&token, &Scope::All, Instant::now()).await?;
+        if self.is_gone(&token, &arrival).await? {
+            return Err(expired());
         }
+        Ok(matches!(arrival, Arrival::Here))
     }
 
     fn decode(&self, at_least: &str) -> Result<ConsistencyToken> {

@@ -55,6 +55,7 @@ on_postgres!(
     a_batch_delivered_twice_has_one_effect,
     a_crashed_replica_is_replaced,
     a_reset_replaces_the_projection,
+    a_token_is_of_the_past_only_if_the_feed_was_heard_of,
     projection_versions_only_go_up,
     foreign_cursors_are_refused,
     writes_need_their_locks,

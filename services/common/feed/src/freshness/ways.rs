@@ -15,6 +15,8 @@ use crate::Publisher;
 /// One way by which the facts of a feed come to a partition here.
 pub(super) struct Way {
     pub part: i64,
+    /// Whether the feed itself is consumed, and not another that contains it.
+    pub direct: bool,
     pub incarnation: String,
     /// Whether its snapshot is complete and nobody asked for another.
     pub live: bool,
@@ -87,6 +89,7 @@ fn way(row: &QueryResult) -> Result<Way> {
     let direct = column::<i64>(row, "direct")? == 1;
     Ok(Way {
         part: column(row, "part")?,
+        direct,
         incarnation: column(row, "incarnation")?,
         live: column::<i64>(row, "ready")? == 1 && column::<String>(row, "state")? == "live",
         contained: match column::<Option<i64>>(row, "sweep_tx")? {

@@ -197,6 +197,29 @@ pub async fn a_reset_replaces_the_projection(up_db: &Db, down_db: &Db) {
     assert!(matches!(expired, Error::Precondition { .. }), "{expired:?}");
 }
 
+/// While a feed cannot be reached, another incarnation than the known one may be the one to come.
+pub async fn a_token_is_of_the_past_only_if_the_feed_was_heard_of(up_db: &Db, down_db: &Db) {
+    let up = Upstream::start(up_db).await.unwrap();
+    let down = Downstream::start(down_db, up.address, 1).await.unwrap();
+    let token = fill(&up, "a", 3).await;
+    all_contained(&down, &token).await;
+    let freshness = down.freshness.clone();
+    down.crash();
+    let mut admin = FeedAdminServiceClient::new(up.channel());
+    let request = ResetFeedRequest {
+        request_id: "restored".to_owned(),
+    };
+    admin.reset_feed(request).await.unwrap();
+    let token = up.put("a", "d1", "t1", Some(9)).await.unwrap();
+    let some_time_ago = "UPDATE feed_lease SET current_at = current_at - 3000000";
+    down_db.execute(some_time_ago, vec![]).await.unwrap();
+    let early = freshness.debtor(&token, "a", "d1", None).await.unwrap_err();
+    assert!(early.is_transient(), "{early:?}");
+    assert!(!freshness.has_all(&token).await.unwrap());
+    let down = Downstream::start(down_db, up.address, 1).await.unwrap();
+    all_contained(&down, &token).await;
+}
+
 /// Raised projection code takes a new snapshot; a replica with older code then takes no part.
 pub async fn projection_versions_only_go_up(up_db: &Db, down_db: &Db) {
     let up = Upstream::start(up_db).await.unwrap();

@@ -199,28 +199,27 @@ def test_settings_arrive_as_they_were_written():
 def test_nothing_leaves_by_default():
     [(_, text, environment)] = settings_of(render("dunning"))
     dispatch = tomllib.loads(text)["dispatch"]
-    assert dispatch == {"lease_s": 360, "guard": {"allow": []}}
+    smtp = {"port": 587, "tls": "starttls", "timeout_seconds": 60, "connections": 8}
+    assert dispatch == {"lease_s": 360, "guard": {"allow": []}, "smtp": smtp}, "no host"
     assert not [each for each in environment if "SMTP" in each["name"]]
 
 
-def test_the_mail_server_is_told_from_one_source():
+def test_who_logs_in_at_the_mail_server_is_secret_and_the_rest_is_not():
     [(_, text, environment)] = settings_of(render("dunning", "mail"))
     dispatch = tomllib.loads(text)["dispatch"]
     assert dispatch["guard"] == {"allow": ["@example.com", "ann@example.org"], "redirect_to": "trial@example.com"}
-    assert "smtp" not in dispatch
-    prefix = "DUNNING__DISPATCH__SMTP__"
-    smtp = {each["name"][len(prefix) :]: each.get("value") for each in environment if each["name"].startswith(prefix)}
-    assert smtp == {
-        "HOST": "mail.example.com",
-        "PORT": "465",
-        "TLS": "tls",
-        "CA_FILE": "/etc/roots/ca.pem",
-        "TIMEOUT_SECONDS": "60",
-        "CONNECTIONS": "8",
-        "HELLO_NAME": "dunning.example.com",
-        "USER": None,
-        "PASSWORD": None,
+    assert dispatch["smtp"] == {
+        "host": "mail.example.com",
+        "port": 465,
+        "tls": "tls",
+        "ca_file": "/etc/roots/ca.pem",
+        "timeout_seconds": 60,
+        "connections": 8,
+        "hello_name": "dunning.example.com",
     }
+    prefix = "DUNNING__DISPATCH__SMTP__"
+    secret = {each["name"]: each["valueFrom"]["secretKeyRef"]["name"] for each in environment if prefix in each["name"]}
+    assert secret == {f"{prefix}USER": "mail", f"{prefix}PASSWORD": "mail"}
 
 
 def test_secrets_are_only_referred_to(case):

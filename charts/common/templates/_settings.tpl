@@ -47,7 +47,7 @@ written as integers (there are no others among the settings; Helm reads them as 
 {{- end -}}
 {{- end -}}
 {{- with $settings.dispatch -}}
-{{- $_ := unset . "smtp" -}}
+{{- $_ := set . "smtp" (omit (.smtp | default dict) "existingSecret" "userKey" "passwordKey") -}}
 {{- end -}}
 {{- include "common.toml" (dict "root" . "table" $settings "path" "") | trim }}
 {{- end -}}
@@ -61,29 +61,20 @@ written as integers (there are no others among the settings; Helm reads them as 
       key: {{ .url.urlKey }}
 {{- end -}}
 
-{{/*
-The mail server. It goes to the environment as a whole, because its password comes from a Secret and the services take
-this section from one source only.
-*/}}
+{{/* Who logs in at the mail server, from an existing Secret. */}}
 {{- define "common.smtp" -}}
 {{- $root := . -}}
-{{- $smtp := (.Values.settings.dispatch).smtp | default dict -}}
-{{- if $smtp.host -}}
-{{- range $key, $value := omit $smtp "existingSecret" "userKey" "passwordKey" }}
-{{- if not (or (kindIs "invalid" $value) (eq (toString $value) "")) }}
-- name: {{ include "common.variable" (dict "root" $root "key" (printf "dispatch.smtp.%s" $key)) }}
-  value: {{ $value | toString | quote }}
-{{- end }}
-{{- end }}
-{{- if $smtp.existingSecret }}
-{{- range $key, $secretKey := dict "user" $smtp.userKey "password" $smtp.passwordKey }}
+{{- with (.Values.settings.dispatch).smtp -}}
+{{- if and .host .existingSecret -}}
+{{- $secret := .existingSecret -}}
+{{- range $key, $secretKey := dict "user" .userKey "password" .passwordKey }}
 - name: {{ include "common.variable" (dict "root" $root "key" (printf "dispatch.smtp.%s" $key)) }}
   valueFrom:
     secretKeyRef:
-      name: {{ $smtp.existingSecret }}
+      name: {{ $secret }}
       key: {{ $secretKey }}
 {{- end }}
-{{- end }}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

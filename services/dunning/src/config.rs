@@ -69,8 +69,8 @@ impl Default for Settings {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DispatchSettings {
-    /// The mail server.
-    pub smtp: Option<SmtpConfig>,
+    /// The mail server, if its host is set.
+    pub smtp: SmtpConfig,
     /// A directory that gets the e-mails instead, for development; empty for none.
     pub maildir: String,
     /// Who gets e-mails.
@@ -83,7 +83,7 @@ pub struct DispatchSettings {
 impl Default for DispatchSettings {
     fn default() -> Self {
         Self {
-            smtp: None,
+            smtp: SmtpConfig::default(),
             maildir: String::new(),
             guard: GuardConfig::default(),
             lease_s: 360,
@@ -111,13 +111,74 @@ impl config::Settings for Settings {
         if !(30..=3_600).contains(&dispatch.lease_s) {
             violations.push(Violation::new("dispatch.lease_s", "must be 30 to 3600"));
         }
-        if dispatch.smtp.is_some() && !dispatch.maildir.is_empty() {
+        if dispatch.smtp.is_set() && !dispatch.maildir.is_empty() {
             let rule = "must be empty with a mail server";
             violations.push(Violation::new("dispatch.maildir", rule));
         }
-        if let Some(Err(error)) = dispatch.smtp.as_ref().map(Smtp::new) {
+        // Whoever set something of it wants one.
+        if dispatch.smtp != SmtpConfig::default()
+            && let Err(error) = Smtp::new(&dispatch.smtp)
+        {
             violations.push(Violation::new("dispatch.smtp", error.to_string()));
         }
         violations
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mahnwerk_runtime::config::{ConfigError, load};
+
+    use super::*;
+
+    fn loaded(
+        environment: &[(&str, &str)],
+        flags: &[(&str, &str)],
+    ) -> Result<Settings, ConfigError> {
+        let owned = |pairs: &[(&str, &str)], prefix: &str| {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(key, value)| (format!("{prefix}{key}"), (*value).to_owned()))
+                .collect::<Vec<_>>()
+        };
+        let environment = owned(environment, "DUNNING__DISPATCH__SMTP__");
+        load(
+            "dunning",
+            None,
+            environment,
+            &owned(flags, "dispatch.smtp."),
+        )
+    }
+
+    #[test]
+    fn what_is_secret_of_the_mail_server_may_come_from_elsewhere() {
+        let secret = [("USER", "dunning"), ("PASSWORD", "123456")];
+        let flags = [
+            ("host", "mail.example.com"),
+            ("port", "465"),
+            ("tls", "tls"),
+        ];
+        let smtp = loaded(&secret, &flags).unwrap().dispatch.smtp;
+        assert_eq!((smtp.host.as_str(), smtp.port), ("mail.example.com", 465));
+        assert_eq!(smtp.user.as_deref(), Some("dunning"));
+        assert_eq!(smtp.password.as_deref(), Some("123456"));
+    }
+
+    #[test]
+    fn whoever_sets_anything_of_a_mail_server_names_it() {
+        assert!(!loaded(&[], &[]).unwrap().dispatch.smtp.is_set());
+        let refused = loaded(&[("PORT", "25")], &[]).unwrap_err();
+        let [problem] = refused.0.as_slice() else {
+            panic!("{refused}");
+        };
+        assert_eq!(
+            problem.to_string(),
+            "dispatch.smtp: host must be a name or address"
+        );
+        let unknown = loaded(&[("HOSTS", "mail.example.com")], &[]).unwrap_err();
+        assert!(
+            unknown.to_string().contains("dispatch.smtp.hosts"),
+            "{unknown}"
+        );
     }
 }

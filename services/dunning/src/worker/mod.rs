@@ -152,13 +152,14 @@ impl Work {
 /// # Errors
 /// If the settings cannot be used.
 pub async fn way_out(settings: &DispatchSettings) -> Result<Option<Arc<dyn Channel>>> {
-    let channel: Arc<dyn Channel> = match &settings.smtp {
-        Some(smtp) => Arc::new(Smtp::new(smtp).map_err(|error| Error::Internal(Box::new(error)))?),
-        None if settings.maildir.is_empty() => return Ok(None),
-        None => {
-            let opened = Maildir::open(Path::new(&settings.maildir)).await;
-            Arc::new(opened.map_err(|error| Error::Internal(Box::new(error)))?)
-        }
+    let channel: Arc<dyn Channel> = if settings.smtp.is_set() {
+        let smtp = Smtp::new(&settings.smtp);
+        Arc::new(smtp.map_err(|error| Error::Internal(Box::new(error)))?)
+    } else if settings.maildir.is_empty() {
+        return Ok(None);
+    } else {
+        let opened = Maildir::open(Path::new(&settings.maildir)).await;
+        Arc::new(opened.map_err(|error| Error::Internal(Box::new(error)))?)
     };
     let guard = Guard::new(channel, &settings.guard);
     Ok(Some(Arc::new(

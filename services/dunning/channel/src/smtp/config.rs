@@ -14,7 +14,7 @@ use thiserror::Error;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SmtpConfig {
-    /// Name or address; certificates are checked against it.
+    /// Name or address; certificates are checked against it. Empty: there is no mail server.
     pub host: String,
     /// 1 to 65,535; by custom 587 for `starttls`, 465 for `tls`, 25 for `none`.
     pub port: u16,
@@ -37,7 +37,7 @@ pub struct SmtpConfig {
 impl Default for SmtpConfig {
     fn default() -> Self {
         Self {
-            host: "localhost".to_owned(),
+            host: String::new(),
             port: 587,
             tls: Tls::Starttls,
             ca_file: None,
@@ -97,6 +97,12 @@ impl fmt::Debug for SmtpConfig {
 }
 
 impl SmtpConfig {
+    /// Whether there is a mail server.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        !self.host.is_empty()
+    }
+
     pub(super) fn check(&self) -> Result<(), SmtpError> {
         let invalid = |field, rule| Err(SmtpError::Invalid { field, rule });
         let is_name = |name: &str| {
@@ -168,8 +174,15 @@ impl SmtpConfig {
 mod tests {
     use super::*;
 
+    fn local() -> SmtpConfig {
+        SmtpConfig {
+            host: "localhost".to_owned(),
+            ..SmtpConfig::default()
+        }
+    }
+
     fn refused(change: fn(&mut SmtpConfig)) -> String {
-        let mut config = SmtpConfig::default();
+        let mut config = local();
         change(&mut config);
         crate::Smtp::new(&config)
             .err()
@@ -180,6 +193,10 @@ mod tests {
     #[test]
     fn unusable_settings_are_named() {
         assert_eq!(refused(|_| {}), "");
+        assert_eq!(
+            refused(|it| it.host.clear()),
+            "host must be a name or address"
+        );
         assert_eq!(
             refused(|it| it.host = "a b".into()),
             "host must be a name or address"
@@ -209,7 +226,7 @@ mod tests {
             (it.user, it.password) = (Some("u".into()), Some("s3cret".into()));
             it.tls = Tls::None;
         };
-        let mut config = SmtpConfig::default();
+        let mut config = local();
         open(&mut config);
         assert!(crate::Smtp::new(&config).is_ok(), "on this machine");
         assert!(!format!("{config:?}").contains("s3cret"));
@@ -231,7 +248,7 @@ mod tests {
         let file = directory.path().join("ca.pem");
         let mut config = SmtpConfig {
             ca_file: Some(file.clone()),
-            ..SmtpConfig::default()
+            ..local()
         };
         let unusable = |config: &SmtpConfig| {
             matches!(

@@ -1,11 +1,14 @@
 //! Keys, certificates, the table and limits change while services run.
 
+use std::time::Duration;
+
 use e2e::{
-    authority::{Authority, LOGIN, Signer, claims},
+    authority::{Authority, LOGIN, Signer, claims, now},
     service::Service,
     suite::patiently,
     wire::reason,
 };
+use mahnwerk_access::certificate::not_after;
 use serde_json::{Value, json};
 use tonic::{
     Code, Status,
@@ -107,6 +110,55 @@ async fn certificates_are_read_again() {
     assert!(connect().await.is_err());
     next.write(scene.access.directory(), "server", &["127.0.0.1"]);
     patiently(async || connect().await).await;
+}
+
+#[tokio::test]
+async fn until_when_certificates_are_good_can_be_seen_from_outside() {
+    let scene = Scene::start(Service::Registry, "").await;
+    let url = scene.url(Service::Registry);
+    let trusts = |file: &str| mahnwerk_client::Settings {
+        ca_file: scene.access.path(file),
+        ..mahnwerk_client::Settings::default()
+    };
+    let shown = async |file: &str| {
+        let mut shown = mahnwerk_client::certificates(&url, &trusts(file))
+            .await
+            .unwrap();
+        assert_eq!(shown.len(), 1, "one replica");
+        shown
+            .remove(0)
+            .certificates
+            .map_err(|error| Status::unavailable(error.to_string()))
+    };
+    assert!(shown("ca.pem").await.is_ok());
+    std::fs::write(scene.access.path("next.pem"), Authority::new("next").pem()).unwrap();
+    let unknown = shown("next.pem").await.unwrap_err();
+    assert!(unknown.message().contains("UnknownIssuer"), "{unknown:?}");
+    let renew = |left| {
+        let directory = scene.access.directory();
+        scene
+            .access
+            .authority
+            .write_for(left, directory, "server", &["127.0.0.1"]);
+    };
+    let left = Duration::from_secs(3 * 86_400);
+    renew(left);
+    patiently(async || {
+        let shown = shown("ca.pem").await?;
+        let end = shown.iter().filter_map(|it| not_after(it)).min().unwrap();
+        let found = end.cast_signed() - now();
+        match (found - left.as_secs().cast_signed()).abs() < 60 {
+            true => Ok(()),
+            false => Err(Status::unavailable("still the first one")),
+        }
+    })
+    .await;
+    renew(Duration::ZERO);
+    patiently(async || match shown("ca.pem").await {
+        Err(error) if error.message().contains("expired") => Ok(()),
+        other => Err(Status::unavailable(format!("{other:?}"))),
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -26,11 +26,13 @@
 //!   Streams are not: who reads them knows from where to resume.
 //! - **Errors**: [`reason`] is the stable reason to branch on.
 
+mod certificates;
 mod channel;
 mod endpoints;
 mod retry;
 mod settings;
 
+pub use certificates::{Shown, certificates};
 pub use channel::{Channel, RPC_CLIENT_DURATION, RPC_CLIENT_REPEATED, connect};
 pub use settings::{ConnectError, Settings};
 

@@ -107,8 +107,8 @@ impl Target {
 /// The contents of the files.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Files {
-    ca: Option<Vec<u8>>,
-    identity: Option<(Vec<u8>, Vec<u8>)>,
+    pub(crate) ca: Option<Vec<u8>>,
+    pub(crate) identity: Option<(Vec<u8>, Vec<u8>)>,
     pub(crate) token: Option<String>,
 }
 

@@ -33,14 +33,18 @@ use crate::{
 /// What every command needs.
 pub(crate) struct Context {
     pub(crate) clients: Clients,
+    /// What the clients show and trust.
+    pub(crate) credentials: mahnwerk_client::Settings,
     pub(crate) language: String,
     pub(crate) json: bool,
 }
 
 impl Context {
     fn new(global: &Global) -> Result<Self> {
+        let credentials = global.credentials.settings();
         Ok(Self {
-            clients: Clients::new(&global.urls, &global.credentials.settings())?,
+            clients: Clients::new(&global.urls, &credentials)?,
+            credentials,
             language: global.language.clone(),
             json: global.output == Format::Json,
         })

@@ -20,6 +20,10 @@ const BUSINESS_DAYS: i64 = 5;
 /// Commands of a creditor that wait for the registry; a large run leaves some thousand for seconds.
 const COMMANDS: i64 = 1_000;
 
+/// Less of a certificate's time is left only if it was not renewed: a week raises a ticket by the alerts, a day a page.
+const CERTIFICATE_S: i64 = 7 * 86_400;
+const CERTIFICATE_AT_ONCE_S: i64 = 86_400;
+
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -147,6 +151,19 @@ impl Findings {
             let meaning = "a change of theirs cannot be applied: later ones queue behind it, reads say DEBTOR_PARKED";
             let next = format!("mahnwerk feed parked list --service {about}");
             self.add(Severity::Error, about, texts(what, meaning, &next));
+        }
+        if let Some(left) = seen.certificate_left_s.filter(|left| *left < CERTIFICATE_S) {
+            let severity = match left {
+                CERTIFICATE_AT_ONCE_S.. => Severity::Warning,
+                _ => Severity::Error,
+            };
+            let what = format!(
+                "its certificate expires in {} hours",
+                count_text(left / 3_600)
+            );
+            let meaning = "from then on nobody can connect to it any more";
+            let next = "renew it, or find out why that did not happen: k8s/runbooks/certificate-expires.md";
+            self.add(severity, about, texts(what, meaning, next));
         }
         if seen.oldest_writer_ms > WRITER_MS {
             let what = format!(

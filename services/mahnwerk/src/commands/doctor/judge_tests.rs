@@ -109,6 +109,23 @@ fn services_that_do_not_work_are_errors() {
 }
 
 #[test]
+fn certificates_are_told_when_their_renewal_was_missed() {
+    let with = |days: i64| {
+        let mut seen = well();
+        seen.services[1].certificate_left_s = Some(days * 86_400 - 1);
+        judge(&seen)
+    };
+    assert_eq!(with(8), []);
+    let [ticket, page] = [7, 1].map(|days| with(days).remove(0));
+    assert_eq!(
+        (ticket.severity, ticket.about.as_str()),
+        (Severity::Warning, "scoring")
+    );
+    assert_eq!(ticket.what, "its certificate expires in 167 hours");
+    assert_eq!(page.severity, Severity::Error);
+}
+
+#[test]
 fn a_clock_is_wrong_only_by_more_than_the_call_took() {
     let at = |ahead, error| {
         let mut seen = well();

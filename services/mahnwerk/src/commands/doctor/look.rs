@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use clap::ValueEnum as _;
 use dunning_core::law::{HalfYear, LawPacks};
 use futures::future::join_all;
+use mahnwerk_access::certificate::not_after;
+use mahnwerk_client::Shown;
 use mahnwerk_proto::{
     common::v1::{GetFeedStatusRequest, ListParkedRequest, Position},
     dunning::v1::GetDispatchRequest,
@@ -21,7 +23,7 @@ use super::seen::{CreditorSeen, DispatchSeen, FeedSeen, Health, RateSeen, Seen, 
 use crate::{
     cli::{Service, Urls, doctor::DoctorArgs},
     client::{Clients, Failure, Result, describe},
-    commands::listing::pages,
+    commands::{Context, listing::pages},
     output::calendar_date,
 };
 
@@ -41,9 +43,10 @@ const PARKED: usize = 10_000;
 ///
 /// # Errors
 /// Only if this program itself is broken: what is wrong with the suite is in the answer.
-pub(super) async fn look(clients: &Clients, urls: &Urls, args: &DoctorArgs) -> Result<Seen> {
+pub(super) async fn look(context: &Context, urls: &Urls, args: &DoctorArgs) -> Result<Seen> {
+    let clients = &context.clients;
     let all = Service::value_variants().iter().copied();
-    let mut services = join_all(all.map(|it| service(clients, urls, it))).await;
+    let mut services = join_all(all.map(|it| service(context, urls, it))).await;
     let feeds = feeds(clients, &mut services, args.patience).await;
     let (creditors, more_creditors) = creditors(clients, &mut services, args.creditors).await;
     let now = chrono::DateTime::from_timestamp_micros(SystemClock.now()).unwrap_or_default();
@@ -98,12 +101,15 @@ fn upstreams(service: Service) -> &'static [Service] {
 }
 
 /// What a service says of itself.
-async fn service(clients: &Clients, urls: &Urls, service: Service) -> ServiceSeen {
+async fn service(context: &Context, urls: &Urls, service: Service) -> ServiceSeen {
+    let clients = &context.clients;
     let mut seen = ServiceSeen {
         service: name(service),
         url: url(urls, service),
         ..ServiceSeen::default()
     };
+    // Before the calls, which do not say which replica was not believed.
+    certificates(&context.credentials, &mut seen).await;
     let mut health = clients.health(service);
     match health.check(ask(HealthCheckRequest::default())).await {
         Ok(answer) if answer.get_ref().status() == ServingStatus::Serving => {
@@ -133,6 +139,32 @@ async fn service(clients: &Clients, urls: &Urls, service: Service) -> ServiceSee
         Err(other) => seen.troubles.push(other.to_string()),
     }
     seen
+}
+
+/// For how long the certificates of its replicas are good, and who shows none that is.
+async fn certificates(credentials: &mahnwerk_client::Settings, seen: &mut ServiceSeen) {
+    let shown = match mahnwerk_client::certificates(&seen.url, credentials).await {
+        Ok(shown) => shown,
+        Err(error) => return seen.troubles.push(error.to_string()),
+    };
+    let now = SystemClock.now() / 1_000_000;
+    for Shown {
+        replica,
+        certificates,
+    } in shown
+    {
+        match certificates {
+            Ok(certificates) => {
+                let ends = certificates.iter().filter_map(|it| not_after(it));
+                let left = ends
+                    .min()
+                    .map(|end| end.saturating_sub_signed(now).cast_signed());
+                // The least of those that are known.
+                seen.certificate_left_s = seen.certificate_left_s.into_iter().chain(left).min();
+            }
+            Err(error) => seen.troubles.push(format!("TLS with {replica}: {error}")),
+        }
+    }
 }
 
 /// Version, clock and feeds.

@@ -23,7 +23,7 @@ const NEEDS_ATTENTION: u8 = 7;
 
 /// Runs the command. What is wrong is its answer and no failure of its own.
 pub(super) async fn run(context: &Context, urls: &Urls, args: &DoctorArgs) -> Result<ExitCode> {
-    let seen = look::look(&context.clients, urls, args).await?;
+    let seen = look::look(context, urls, args).await?;
     let findings = judge::judge(&seen);
     if context.json {
         print_json(&document(&seen, &findings)?);

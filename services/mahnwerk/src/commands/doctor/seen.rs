@@ -51,6 +51,8 @@ pub(super) struct ServiceSeen {
     /// By how much its clock is ahead of this machine's, and by how much that may be wrong.
     pub(super) clock_ms: Option<i64>,
     pub(super) clock_error_ms: i64,
+    /// For how long the certificates of all its replicas are good; absent without TLS.
+    pub(super) certificate_left_s: Option<i64>,
     pub(super) oldest_writer_ms: i64,
     /// Debtors and creditors with changes that cannot be applied.
     pub(super) parked: usize,

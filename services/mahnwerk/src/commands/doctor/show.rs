@@ -51,6 +51,7 @@ fn services(services: &[ServiceSeen]) -> Table {
         "Clock ahead",
         "Oldest writer",
         "Parked",
+        "Certificate left",
     ]);
     for it in services {
         let is_seen = it.horizon.is_some();
@@ -70,9 +71,12 @@ fn services(services: &[ServiceSeen]) -> Table {
             clock,
             if_seen(format!("{} ms", count_text(it.oldest_writer_ms))),
             if_seen(count_text(i64::try_from(it.parked).unwrap_or(i64::MAX))),
+            it.certificate_left_s.map_or_else(String::new, |left| {
+                format!("{} days", count_text(left / 86_400))
+            }),
         ]);
     }
-    right(&mut shown, 4..7);
+    right(&mut shown, 4..8);
     shown
 }
 

@@ -28,6 +28,14 @@ pub fn not_after(der: &[u8]) -> Option<u64> {
     Some(u64::try_from(not_after).unwrap_or(0))
 }
 
+/// Until when what is shown is good: a certificate, which stands first, and those that vouch for it, as [`not_after`]. What
+/// had expired already at `now` is passed over: whoever shows it is believed without it, or not at all.
+pub fn first_end<'a>(shown: impl IntoIterator<Item = &'a [u8]>, now: u64) -> Option<u64> {
+    let mut ends = shown.into_iter().filter_map(not_after);
+    let own = ends.next()?;
+    Some(ends.filter(|end| *end > now).fold(own, u64::min))
+}
+
 /// The content of the element at the beginning, if it has this tag, and what follows it.
 fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&[found, length], rest) = bytes.split_first_chunk::<2>()?;
@@ -127,6 +135,21 @@ mod tests {
             let found = not_after(&until(year, month, day)).map(u64::cast_signed);
             assert_eq!(found, Some(expected), "{year}-{month}-{day}");
         }
+    }
+
+    #[test]
+    fn what_expires_first_counts_unless_nobody_needs_it_any_more() {
+        let [own, sooner, later] = [2030, 2029, 2040].map(|year| until(year, 1, 1));
+        let at = |year| u64::try_from(date_time_ymd(year, 1, 1).unix_timestamp()).unwrap();
+        let end = |others: &[&Vec<u8>], year| {
+            let shown = [&own].into_iter().chain(others.iter().copied());
+            first_end(shown.map(Vec::as_slice), at(year))
+        };
+        assert_eq!(end(&[&later], 2026), Some(at(2030)));
+        assert_eq!(end(&[&later, &sooner], 2026), Some(at(2029)));
+        assert_eq!(end(&[&later, &sooner], 2029), Some(at(2030)));
+        assert_eq!(end(&[], 2031), Some(at(2030)));
+        assert_eq!(first_end([], 0), None);
     }
 
     #[test]

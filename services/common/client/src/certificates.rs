@@ -4,7 +4,11 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    task::JoinSet,
+    time::{error::Elapsed, timeout},
+};
 use tokio_rustls::TlsConnector;
 
 use crate::settings::{ConnectError, Files, PATIENCE, Settings, Target};
@@ -14,54 +18,62 @@ use crate::settings::{ConnectError, Files, PATIENCE, Settings, Target};
 pub struct Shown {
     /// Where it is.
     pub replica: SocketAddr,
-    /// Its certificates (DER), its own first; or why it is not connected, for example because one has expired.
+    /// Its certificates (DER), its own first; or why they are not believed, for example because one has expired.
     pub certificates: io::Result<Vec<Vec<u8>>>,
 }
 
-/// The certificates of all replicas at `https://HOST:PORT`, or at several such addresses with commas between them, by one
-/// handshake with each. Nothing for addresses without TLS, or whose name is not known.
+/// The certificates of the replicas at `https://HOST:PORT`, or at several such addresses with commas between them, by one
+/// handshake with each, within five seconds. Nothing of replicas that cannot be reached, which calls tell, and of addresses
+/// without TLS.
 ///
 /// # Errors
 /// If an address or a file cannot be used.
 pub async fn certificates(urls: &str, settings: &Settings) -> Result<Vec<Shown>, ConnectError> {
     let targets = Target::parse_all(urls, settings)?;
-    let files = Files::read(settings)?;
-    let mut all = Vec::new();
-    for target in targets.iter().filter(|target| target.is_tls) {
-        let connector = TlsConnector::from(Arc::new(config(&files, settings)?));
+    let connector = TlsConnector::from(Arc::new(config(&Files::read(settings)?, settings)?));
+    let mut handshakes = JoinSet::new();
+    for target in targets.into_iter().filter(|target| target.is_tls) {
         let name = ServerName::try_from(target.host.clone())
             .map_err(|_| ConnectError::Address(target.uri.to_string()))?;
-        let Ok(replicas) = lookup_host((target.host.as_str(), target.port)).await else {
-            continue;
-        };
-        for replica in replicas {
-            let shaken = handshake(&connector, name.clone(), replica);
-            let certificates = match tokio::time::timeout(PATIENCE, shaken).await {
-                Ok(found) => found,
-                Err(late) => Err(late.into()),
-            };
-            all.push(Shown {
-                replica,
-                certificates,
+        let found = timeout(PATIENCE, lookup_host((target.host.as_str(), target.port)));
+        for replica in found.await.into_iter().flatten().flatten() {
+            let (connector, name) = (connector.clone(), name.clone());
+            handshakes.spawn(async move {
+                let shown = timeout(PATIENCE, shown(&connector, name, replica)).await;
+                shown.unwrap_or_else(|_: Elapsed| None)
             });
         }
     }
+    let mut all: Vec<_> = handshakes.join_all().await.into_iter().flatten().collect();
+    all.sort_by_key(|shown| shown.replica);
     Ok(all)
 }
 
-async fn handshake(
+/// `None` if nobody is there.
+async fn shown(
     connector: &TlsConnector,
     name: ServerName<'static>,
     replica: SocketAddr,
-) -> io::Result<Vec<Vec<u8>>> {
-    let stream = connector
-        .connect(name, TcpStream::connect(replica).await?)
-        .await?;
-    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    Ok(shown.iter().map(|it| it.to_vec()).collect())
+) -> Option<Shown> {
+    let stream = TcpStream::connect(replica).await.ok()?;
+    let shaken = connector.connect(name, stream).await;
+    let certificates = match shaken {
+        Ok(stream) => {
+            let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+            Ok(shown.iter().map(|it| it.to_vec()).collect())
+        }
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(error),
+        // It went away.
+        Err(_) => return None,
+    };
+    Some(Shown {
+        replica,
+        certificates,
+    })
 }
 
-/// As the channel's own connections are made, which do not tell what they were shown.
+/// As the channel's connections are made, which do not tell what they were shown: of the authorities those count that can
+/// be read.
 fn config(files: &Files, settings: &Settings) -> Result<ClientConfig, ConnectError> {
     let wrong = |path: &str, error: &dyn std::fmt::Display| ConnectError::File {
         path: path.to_owned(),
@@ -70,11 +82,7 @@ fn config(files: &Files, settings: &Settings) -> Result<ClientConfig, ConnectErr
     let mut roots = RootCertStore::empty();
     match &files.ca {
         Some(ca) => {
-            for authority in CertificateDer::pem_slice_iter(ca) {
-                let authority = authority.map_err(|error| wrong(&settings.ca_file, &error))?;
-                let added = roots.add(authority);
-                added.map_err(|error| wrong(&settings.ca_file, &error))?;
-            }
+            roots.add_parsable_certificates(CertificateDer::pem_slice_iter(ca).flatten());
         }
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use clap::ValueEnum as _;
 use dunning_core::law::{HalfYear, LawPacks};
 use futures::future::join_all;
-use mahnwerk_access::certificate::not_after;
+use mahnwerk_access::certificate::first_end;
 use mahnwerk_client::Shown;
 use mahnwerk_proto::{
     common::v1::{GetFeedStatusRequest, ListParkedRequest, Position},
@@ -147,7 +147,7 @@ async fn certificates(credentials: &mahnwerk_client::Settings, seen: &mut Servic
         Ok(shown) => shown,
         Err(error) => return seen.troubles.push(error.to_string()),
     };
-    let now = SystemClock.now() / 1_000_000;
+    let now = u64::try_from(SystemClock.now() / 1_000_000).unwrap_or(0);
     for Shown {
         replica,
         certificates,
@@ -155,10 +155,8 @@ async fn certificates(credentials: &mahnwerk_client::Settings, seen: &mut Servic
     {
         match certificates {
             Ok(certificates) => {
-                let ends = certificates.iter().filter_map(|it| not_after(it));
-                let left = ends
-                    .min()
-                    .map(|end| end.saturating_sub_signed(now).cast_signed());
+                let end = first_end(certificates.iter().map(Vec::as_slice), now);
+                let left = end.map(|end| end.cast_signed().saturating_sub(now.cast_signed()));
                 // The least of those that are known.
                 seen.certificate_left_s = seen.certificate_left_s.into_iter().chain(left).min();
             }

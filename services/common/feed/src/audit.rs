@@ -17,6 +17,7 @@ use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
 
 use crate::{Publisher, begin_measuring, tailer::horizon};
+pub(crate) use scan::SLACK;
 use scan::{History, Place};
 
 const METHOD: &str = "ListAuditEntries";

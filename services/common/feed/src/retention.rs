@@ -11,7 +11,7 @@ use mahnwerk_runtime::{
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Locks, Publisher, WriteTx, tailer::background};
+use crate::{Locks, Publisher, WriteTx, audit::SLACK, tailer::background};
 
 /// How late something may be forgotten.
 const INTERVAL: Duration = Duration::from_secs(3_600);
@@ -28,14 +28,17 @@ pub const RETENTION: Micros = 14 * 24 * 3_600 * 1_000_000;
 pub struct Expired {
     /// Events emptied.
     pub emptied: u64,
-    /// Up to this sequence number nothing is left to empty.
+    /// Up to this sequence number everything that was due is empty.
     pub until: i64,
+    /// Up to this one nothing will ever be due any more; `None` if the step found no further one.
+    pub settled: Option<i64>,
     /// Whether there may be more behind it.
     pub more: bool,
 }
 
 /// Empties payloads of events recorded before `before` among the `limit` events behind sequence number `after`, and moves
-/// the oldest readable position first. A younger one among older ones, as clocks differ, is passed over.
+/// the oldest readable position first. A younger one among older ones, as clocks and transactions overlap, is passed over
+/// for now.
 ///
 /// A step looks at so many events whether they are empty or not: headers stay, so that whoever looked for the first that
 /// is not empty would read all that ever happened, and some day for longer than a statement may run.
@@ -51,25 +54,37 @@ pub async fn expire_events(
     let row = publisher
         .db()
         .query_one(
-            "SELECT count(*) AS seen, max(CASE WHEN recorded_at < $1 THEN seq END) AS due FROM \
+            "SELECT count(*) AS seen, max(CASE WHEN recorded_at < $1 THEN seq END) AS due, \
+             max(CASE WHEN recorded_at < $4 THEN seq END) AS settled FROM \
              (SELECT seq, recorded_at FROM event WHERE seq > $2 ORDER BY seq LIMIT $3) AS next",
-            vec![before.into(), after.into(), limit.into()],
+            vec![
+                before.into(),
+                after.into(),
+                limit.into(),
+                before.saturating_sub(SLACK).into(),
+            ],
         )
         .await?;
-    let (seen, due): (i64, Option<i64>) = match row {
-        Some(row) => (column(&row, "seen")?, column(&row, "due")?),
-        None => (0, None),
+    let (seen, due, settled): (i64, Option<i64>, Option<i64>) = match row {
+        Some(row) => (
+            column(&row, "seen")?,
+            column(&row, "due")?,
+            column(&row, "settled")?,
+        ),
+        None => (0, None, None),
     };
     let Some(until) = due else {
         return Ok(Expired {
             emptied: 0,
             until: after,
+            settled,
             more: false,
         });
     };
     Ok(Expired {
         emptied: empty(publisher, before, after, until).await?,
         until,
+        settled,
         more: seen >= limit,
     })
 }
@@ -130,9 +145,9 @@ pub async fn keep_retention(publisher: Publisher, stop: CancellationToken) {
 /// What is forgotten when.
 pub struct Retention {
     publisher: Publisher,
-    /// Up to here nothing is left to empty. A process that begins looks at all events once, and does so again when another
+    /// Up to here nothing is left to empty, now or later. A process that begins looks at all events once, and does so again when another
     /// state of the database has come in the place of this one.
-    emptied: i64,
+    settled: i64,
     incarnation: Arc<str>,
 }
 
@@ -143,7 +158,7 @@ impl Retention {
         Self {
             incarnation: publisher.incarnation().id,
             publisher,
-            emptied: 0,
+            settled: 0,
         }
     }
 
@@ -160,12 +175,13 @@ impl Retention {
         {}
         let incarnation = self.publisher.incarnation().id;
         if incarnation != self.incarnation {
-            (self.incarnation, self.emptied) = (incarnation, 0);
+            (self.incarnation, self.settled) = (incarnation, 0);
         }
-        let limit = i64::from(BATCH);
+        let (mut after, limit) = (self.settled, i64::from(BATCH));
         while !stop.is_cancelled() {
-            let step = expire_events(&self.publisher, now - RETENTION, self.emptied, limit).await?;
-            self.emptied = step.until;
+            let step = expire_events(&self.publisher, now - RETENTION, after, limit).await?;
+            self.settled = step.settled.unwrap_or(self.settled);
+            after = step.until;
             if !step.more {
                 break;
             }

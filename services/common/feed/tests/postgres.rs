@@ -63,6 +63,7 @@ on_postgres!(
     a_snapshot_may_follow_on_another,
     a_snapshot_of_one_partition_keeps_the_queue_of_others,
     events_are_emptied_in_portions,
+    what_was_passed_over_is_emptied_later,
     an_earlier_history_is_forgotten_without_a_trace,
     payloads_and_answers_go_when_their_time_is_over,
 );

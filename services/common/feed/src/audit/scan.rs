@@ -23,7 +23,7 @@ const LOOKED_AT: i64 = 50_000;
 
 /// More than the clocks of two replicas differ and a transaction takes: events that are so much further on, or back, in
 /// either order are younger, or older.
-const SLACK: Micros = 10 * 60 * 1_000_000;
+pub(crate) const SLACK: Micros = 10 * 60 * 1_000_000;
 
 const DAY_SECONDS: i64 = 24 * 3_600;
 

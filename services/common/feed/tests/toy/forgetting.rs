@@ -37,18 +37,44 @@ pub async fn events_are_emptied_in_portions(up_db: &Db, _down_db: &Db) {
         let step = expire_events(&up.publisher, before, after, limit).await;
         step.unwrap()
     };
-    let expired = |emptied, until, more| Expired {
+    let expired = |emptied, until, settled, more| Expired {
         emptied,
         until,
+        settled,
         more,
     };
-    assert_eq!(step(0, 4).await, expired(4, 4, true));
-    assert_eq!(step(4, 4).await, expired(3, 7, true));
-    assert_eq!(step(7, 4).await, expired(0, 7, false));
+    assert_eq!(step(0, 4).await, expired(4, 4, Some(4), true));
+    assert_eq!(step(4, 4).await, expired(3, 7, Some(7), true));
+    assert_eq!(step(7, 4).await, expired(0, 7, None, false));
     assert_eq!(number(up_db, STATED).await, 2);
     // Another process begins at the beginning, and finds everything empty.
-    assert_eq!(step(0, 4).await, expired(0, 4, true));
+    assert_eq!(step(0, 4).await, expired(0, 4, Some(4), true));
     assert_eq!(number(up_db, "SELECT count(*) AS n FROM event").await, 9);
+}
+
+/// What was recorded later than its neighbour, and written before it, is not forgotten to be forgotten.
+pub async fn what_was_passed_over_is_emptied_later(up_db: &Db, _down_db: &Db) {
+    let up = Upstream::start(up_db).await.unwrap();
+    fill(&up, "a", 1).await;
+    let now = up.publisher.clock().now();
+    let minute = 60_000_000;
+    let age = async |seq: i64, age: i64| {
+        let sql = "UPDATE event SET recorded_at = $1 WHERE seq = $2";
+        let values = vec![(now - age).into(), seq.into()];
+        up_db.execute(sql, values).await.unwrap();
+    };
+    age(1, RETENTION + 20 * minute).await;
+    age(2, RETENTION - minute).await;
+    age(3, RETENTION + minute).await;
+    let mut retention = Retention::new(up.publisher.clone());
+    let stop = CancellationToken::new();
+    retention.forget(&stop).await.unwrap();
+    let left = "SELECT max(seq) AS n FROM event WHERE state IS NOT NULL";
+    assert_eq!(number(up_db, STATED).await, 1);
+    assert_eq!(number(up_db, left).await, 2);
+    age(2, RETENTION + minute).await;
+    retention.forget(&stop).await.unwrap();
+    assert_eq!(number(up_db, STATED).await, 0);
 }
 
 /// After a restore the transactions of the history before may be far ahead of those that come: emptying its events moves

@@ -12,6 +12,22 @@ pub struct Limits {
     pub concurrent: u32,
 }
 
+/// Highest values.
+const MAX_RATE: u32 = 1_000_000;
+const MAX_CONCURRENT: u32 = 100_000;
+
+impl Limits {
+    /// What is wrong with them: fields and rules.
+    pub(crate) fn check(self, refuse: &mut dyn FnMut(&str, &str)) {
+        if self.requests_per_second > MAX_RATE {
+            refuse("limits.requests_per_second", "must be 0 to 1000000");
+        }
+        if self.concurrent > MAX_CONCURRENT {
+            refuse("limits.concurrent", "must be 0 to 100000");
+        }
+    }
+}
+
 /// Meters calls against a rate: a bucket that holds a second's worth and fills steadily.
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket {

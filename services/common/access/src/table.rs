@@ -182,6 +182,7 @@ impl Table {
         if let Some(id) = entry.creditors.iter().find(|id| *id != ANY && !is_key(id)) {
             refuse("creditors", &format!("`{id}` is no creditor's id"));
         }
+        entry.limits.check(refuse);
         let caller = Arc::new(Caller {
             name: entry.name,
             scopes,
@@ -279,6 +280,7 @@ fn check_issuer(issuer: &Issuer, before: &[Issuer], refuse: &mut dyn FnMut(&str,
     if issuer.clock_skew_s > MAX_CLOCK_SKEW_S {
         refuse("clock_skew_s", "must be 0 to 300");
     }
+    issuer.limits.check(refuse);
     if issuer.scopes_claim.is_empty() != issuer.creditors_claim.is_empty() {
         refuse(
             "creditors_claim",
@@ -395,6 +397,18 @@ mod tests {
         assert_eq!(
             Table::parse(&with("checkout")).unwrap_err(),
             ["callers[1].name: belongs to callers[0] as well"]
+        );
+    }
+
+    #[test]
+    fn limits_that_would_limit_nothing_are_refused() {
+        let typo = GOOD.replace(
+            "requests_per_second = 200",
+            "requests_per_second = 2000000000",
+        );
+        assert_eq!(
+            Table::parse(&typo).unwrap_err(),
+            ["callers[0].limits.requests_per_second: must be 0 to 1000000"]
         );
     }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use mahnwerk_runtime::{
+    context::Call,
     db::{Db, Sql, column},
     error::{Error, Result},
     telemetry::{KeyValue, names, observe},
@@ -436,7 +437,7 @@ pub fn timestamp(micros: i64) -> prost_types::Timestamp {
 /// The cause of work that no caller asked for.
 pub(crate) fn background(name: &str) -> Cause {
     Cause {
-        principal: name.to_owned(),
+        principal: Call::internal(name).principal,
         ..Cause::default()
     }
 }

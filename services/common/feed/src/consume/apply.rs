@@ -15,7 +15,9 @@ use super::{
     cursor::Cursor,
     park::{Key, Poison},
 };
-use crate::{Cause, Change, Locks, WriteTx, key::CREDITOR_LEVEL, locks::MAX_DEBTORS};
+use crate::{
+    Cause, Change, Locks, WriteTx, key::CREDITOR_LEVEL, locks::MAX_DEBTORS, tailer::background,
+};
 
 /// Changes applied in one transaction; consequences are at most as many events as debtors.
 pub(super) const MAX_CHANGES: usize = 1_000;
@@ -330,9 +332,8 @@ pub(super) fn locks(changes: &[Change]) -> Locks {
 /// The cause of what a consumer writes: the span it works in.
 pub(super) fn cause() -> Cause {
     Cause {
-        principal: "feed".to_owned(),
-        request_id: String::new(),
         traceparent: telemetry::current_traceparent(),
+        ..background("feed")
     }
 }
 

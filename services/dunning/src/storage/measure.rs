@@ -126,6 +126,16 @@ pub async fn dispatch_lag(on: &impl Sql, incarnation: &str) -> Result<Option<i64
     Ok(lag.filter(|lag| *lag >= 0))
 }
 
+/// Creditors whose notices would be sent if the database had not got another history since.
+///
+/// # Errors
+/// Those of the database.
+pub async fn interrupted(on: &impl Sql, incarnation: &str) -> Result<i64> {
+    let sql = "SELECT CAST(count(*) AS BIGINT) AS number FROM dispatch WHERE enabled = 1 AND incarnation <> $1";
+    let row = on.query_one(sql, vec![incarnation.into()]).await?;
+    row.map_or(Ok(0), |row| Ok(column(&row, "number")?))
+}
+
 /// Commands that are not carried out, counted up to [`MOST`], and the age of the oldest of them in microseconds.
 ///
 /// # Errors

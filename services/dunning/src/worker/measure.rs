@@ -52,6 +52,12 @@ impl Measure for Measures {
         }
         let lag = measure::dispatch_lag(on, &publisher.incarnation_id()).await?;
         figures.push(Figure::age(names::DISPATCH_LAG, vec![], lag));
+        let interrupted = measure::interrupted(on, &publisher.incarnation_id()).await?;
+        figures.push(Figure::number(
+            names::DISPATCH_INTERRUPTED,
+            vec![],
+            interrupted,
+        ));
         let (commands, age) = measure::commands(on).await?;
         figures.push(Figure::number(names::OUTBOX_COMMANDS, vec![], commands));
         figures.push(Figure::age(names::OUTBOX_AGE, vec![], age));

@@ -42,7 +42,7 @@ use crate::{
     context::{CALL_ID_HEADER, Call},
     error::Error,
     ids::{IdSource, SystemIds},
-    telemetry,
+    telemetry::{self, KeyValue, names},
 };
 
 /// Services of the transport, which declare no policy and are not observed. Nobody says who calls them, so that they are
@@ -345,7 +345,10 @@ impl Gate {
     ) -> Result<Place, Error> {
         let caller = identity.caller;
         access::may_call(&caller, method.policy, method.places.is_some())?;
-        let of_caller = self.access.count(&caller)?;
+        let of_caller = self.access.count(&caller).inspect_err(|_| {
+            let method = KeyValue::new(names::METHOD, method.path);
+            telemetry::count(&names::RPC_LIMITED, 1, &[method]);
+        })?;
         let places = if method.is_unary {
             &self.unary_places
         } else {

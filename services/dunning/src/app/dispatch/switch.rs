@@ -47,7 +47,7 @@ impl App {
         let enabled = self.is_sending(&switch);
         let settings = settings::get(on, creditor_id).await?;
         let reason = if switch.enabled && !enabled {
-            "the database was restored"
+            "the database was restored or failed over, and what was sent since may not be known"
         } else if enabled && !self.emails {
             "e-mails wait: the service has neither an SMTP server nor a maildir"
         } else if enabled && settings.email_from.is_empty() {

@@ -92,6 +92,7 @@ metrics! {
     READY = Gauge "mahnwerk.ready", "", [SERVICE], Always: "1 while the service is ready";
     RPC_DURATION = Histogram "rpc.server.duration", "s", [METHOD, CODE], Always: "Duration of calls served";
     RPC_ACTIVE = UpDown "rpc.server.active_requests", "", [METHOD], Always: "Calls being worked on";
+    RPC_LIMITED = Counter "rpc.server.limited", "{call}", [METHOD], OnceItHappens: "Calls refused because their caller had used up its own limits";
     CERTIFICATE_LEFT = Gauge "api.certificate.left", "s", [SERVICE], OnceItHappens: "Time until the first of the certificates shown to callers expires";
     RPC_CLIENT_DURATION = Histogram "rpc.client.duration", "s", [METHOD, CODE], OnceItHappens: "Duration of calls made, repetitions included";
     RPC_CLIENT_REPEATED = Counter "rpc.client.repeated", "{call}", [METHOD, CODE], OnceItHappens: "Calls repeated after an error";
@@ -123,6 +124,7 @@ metrics! {
     NOTICES = Counter "dunning.notices.entered", "{notice}", [STATE], Always: "Notices that came into a state";
     NOTICES_WAITING = Gauge "dunning.notices.waiting", "{notice}", [STATE], Always: "Notices that wait in a state, counted up to 10,000";
     DISPATCH_LAG = Gauge "dunning.dispatch.lag", "s", [], Always: "For how long the notice has been due that should have left first; 0 if none is due";
+    DISPATCH_INTERRUPTED = Gauge "dunning.dispatch.interrupted", "{creditor}", [], Always: "Creditors of whom nothing is sent because the database was restored or failed over since somebody resumed it";
     DISPATCH_OUTCOMES = Counter "dunning.dispatch.outcomes", "{message}", [OUTCOME], Always: "Messages handed over to the mail server, by what came of it";
     OUTBOX_COMMANDS = Gauge "dunning.outbox.commands", "{command}", [], Always: "Commands that the registry has not carried out yet, counted up to 10,000";
     OUTBOX_AGE = Gauge "dunning.outbox.age", "s", [], Always: "Time since the oldest of these commands was given; 0 without one";

@@ -142,12 +142,9 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let environment = owned(environment, "DUNNING__DISPATCH__SMTP__");
-        load(
-            "dunning",
-            None,
-            environment,
-            &owned(flags, "dispatch.smtp."),
-        )
+        let mut flags = owned(flags, "dispatch.smtp.");
+        flags.push(("database.url".to_owned(), "sqlite::memory:".to_owned()));
+        load("dunning", None, environment, &flags)
     }
 
     #[test]

@@ -14,6 +14,7 @@ use mahnwerk_runtime::{
     db::{Db, Sql},
     validate::from_date,
 };
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status};
 
 use super::{
@@ -70,7 +71,10 @@ pub async fn nothing_leaves_unless_it_is_switched_on(db: &Db) -> Outcome {
         email: None,
         ..runner.dispatcher()
     };
-    assert_eq!(dispatch::step(&without).await?, Found::Work);
+    assert_eq!(
+        dispatch::step(&without, &CancellationToken::new()).await?,
+        Found::Work
+    );
     assert!(runner.mailbox.by_notice().is_empty());
     assert_eq!(
         only_notice(&runner, &run_id).await?.state(),
@@ -142,7 +146,7 @@ pub async fn two_dispatchers_send_nothing_twice(db: &Db) -> Outcome {
     runner.switch(true).await?;
     let (one, other) = (runner.dispatcher(), runner.dispatcher());
     let work = async |dispatcher: &Dispatcher| {
-        while dispatch::step(dispatcher).await? == Found::Work {}
+        while dispatch::step(dispatcher, &CancellationToken::new()).await? == Found::Work {}
         Ok::<_, Status>(())
     };
     let (one, other) = futures::join!(work(&one), work(&other));

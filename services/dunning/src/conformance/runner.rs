@@ -12,6 +12,7 @@ use mahnwerk_proto::dunning::v1::{
     run_service_server::RunService, work_service_server::WorkService,
 };
 use mahnwerk_runtime::{db::Db, error::Result};
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
 use super::world::{World, date};
@@ -163,7 +164,7 @@ impl Runner {
     /// Those of the database.
     pub async fn send(&self) -> Result<()> {
         let dispatcher = self.dispatcher();
-        while dispatch::step(&dispatcher).await? == Found::Work {}
+        while dispatch::step(&dispatcher, &CancellationToken::new()).await? == Found::Work {}
         self.work().await
     }
 

@@ -2,14 +2,16 @@
 
 use mahnwerk_runtime::{error::Result, status::chain};
 
+use tokio_util::sync::CancellationToken;
+
 use super::Found;
 use crate::{app::dispatch::Dispatcher, storage::notice};
 
-/// Sends a round of notices of every creditor that has some to send, and gives up those of which nobody tells.
+/// Sends a round of notices of every creditor that has some to send, until `stop`, and gives up those of which nobody tells.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn step(dispatcher: &Dispatcher) -> Result<Found> {
+pub async fn step(dispatcher: &Dispatcher, stop: &CancellationToken) -> Result<Found> {
     let publisher = &dispatcher.app.publisher;
     let mut found = match dispatcher.expire().await? {
         0 => Found::Nothing,
@@ -18,6 +20,9 @@ pub async fn step(dispatcher: &Dispatcher) -> Result<Found> {
     let creditors = notice::with_due(publisher.db(), &publisher.incarnation_id()).await?;
     let mut trouble = false;
     for creditor_id in creditors {
+        if stop.is_cancelled() {
+            break;
+        }
         // The others go on.
         match dispatcher.round(&creditor_id).await {
             Ok(round) if round.tried > 0 && round.postponed == round.tried => trouble = true,

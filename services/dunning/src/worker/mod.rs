@@ -61,12 +61,12 @@ impl Steps for Runs {
     }
 }
 
-struct Sending(Dispatcher);
+struct Sending(Dispatcher, CancellationToken);
 
 #[async_trait::async_trait]
 impl Steps for Sending {
     async fn step(&self) -> Result<Found> {
-        dispatch::step(&self.0).await
+        dispatch::step(&self.0, &self.1).await
     }
 }
 
@@ -136,7 +136,7 @@ impl Work {
             let work = repeat("runs", Runs(self.app.clone()), wake(), stop());
             running = running.with_background(tokio::spawn(work));
         }
-        let sending = repeat("dispatch", Sending(self.dispatcher), wake(), stop());
+        let sending = repeat("dispatch", Sending(self.dispatcher, stop()), wake(), stop());
         let outbox = Outbox(self.app.clone(), self.registry);
         let outbox = repeat("outbox", outbox, wake(), stop());
         // Has nothing to hand over when it is stopped.

@@ -233,7 +233,8 @@ pub struct ShutdownSettings {
     /// From "not ready" to "accepts no connection", in milliseconds, at most 60,000: as long as load balancers need
     /// to notice. Too short: callers meet a closed port.
     pub drain_delay_ms: u64,
-    /// Longest time for calls to end after that, in milliseconds, at most 600,000.
+    /// Longest time after that, in milliseconds, at most 600,000, for calls to end, and for what the background has begun, but
+    /// at least two seconds for the latter. Too short for dunning: messages handed over to the mail server become uncertain.
     pub grace_ms: u64,
 }
 

@@ -7,6 +7,7 @@
 mod access;
 mod body;
 mod calls;
+mod connection;
 mod deadline;
 mod fetch;
 mod files;
@@ -22,6 +23,8 @@ mod usage;
 use std::{net::SocketAddr, time::Duration};
 
 use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_stream::StreamExt as _;
+use tokio_util::sync::CancellationToken;
 use tonic::{
     service::Routes,
     transport::{Server, server::TcpIncoming},
@@ -50,7 +53,7 @@ const MAX_HEALTH_BYTES: usize = 1_024;
 /// A client that does not answer a ping for this long is gone, and its streams with it.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// Longest wait for background work after the last call was answered.
+/// Least time for background work to end.
 const BACKGROUND_GRACE: Duration = Duration::from_secs(2);
 
 /// What is served.
@@ -75,27 +78,38 @@ pub struct Running {
     pub ops: SocketAddr,
     task: JoinHandle<Result<()>>,
     background: Vec<JoinHandle<()>>,
+    stop: CancellationToken,
+    grace: Duration,
 }
 
 impl Running {
-    /// With work beside the calls that ends on [`Shutdown::stop`] and has something to hand over then.
+    /// With work beside the calls that ends on [`Shutdown::stop`] and has something to end or to hand over then.
     #[must_use]
     pub fn with_background(mut self, work: JoinHandle<()>) -> Self {
         self.background.push(work);
         self
     }
 
-    /// Waits until the service has stopped, and its background work with it, for at most two seconds each.
+    /// Waits until the service has stopped, and its background work with it, which has as long as calls that have begun.
     ///
     /// # Errors
     /// If it did not stop because it was told to.
     pub async fn stopped(self) -> Result<()> {
-        let result = self.task.await;
-        for work in self.background {
-            if tokio::time::timeout(BACKGROUND_GRACE, work).await.is_err() {
+        let background = async {
+            self.stop.cancelled().await;
+            let grace = self.grace.max(BACKGROUND_GRACE);
+            let ended = tokio::time::timeout(grace, async {
+                for work in self.background {
+                    // One that failed has ended as well.
+                    let _ended = work.await;
+                }
+            });
+            let ended = ended.await;
+            if ended.is_err() {
                 tracing::warn!("background work cut off");
             }
-        }
+        };
+        let (result, ()) = tokio::join!(self.task, background);
         result.map_err(|error| Error::Internal(Box::new(error)))?
     }
 }
@@ -155,9 +169,11 @@ pub async fn start(
         tokio::spawn(server.serve_with_incoming_shutdown(incoming, stop))
     } else {
         let incoming = TcpIncoming::from(api_listener).with_nodelay(Some(true));
+        let incoming = incoming.map(|accepted| accepted.map(connection::Connection::new));
         tokio::spawn(server.serve_with_incoming_shutdown(incoming, stop))
     };
     tracing::info!(service = spec.name, api = %api, ops = %ops, "listening");
+    let stop = shutdown.stop.clone();
     let task = tokio::spawn(run(
         spec.name,
         serving,
@@ -171,6 +187,8 @@ pub async fn start(
         ops,
         task,
         background: Vec::new(),
+        stop,
+        grace: Duration::from_millis(settings.shutdown.grace_ms),
     })
 }
 

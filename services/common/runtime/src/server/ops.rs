@@ -9,7 +9,7 @@ use axum::{
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::readiness::State;
+use super::{connection::Listener, readiness::State};
 use crate::{status::chain, telemetry};
 
 /// The running ops listener.
@@ -27,7 +27,7 @@ impl Ops {
             .route("/metrics", get(metrics));
         let stopped = stop.clone().cancelled_owned();
         let task = tokio::spawn(async move {
-            let serving = axum::serve(listener, router);
+            let serving = axum::serve(Listener(listener), router);
             tokio::select! {
                 ended = serving => if let Err(error) = ended {
                     tracing::error!(error = %error, "ops listener failed");

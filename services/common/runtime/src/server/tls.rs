@@ -1,14 +1,14 @@
 //! TLS of the API listener, with certificates that may change.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{future::pending, io, sync::Arc, time::Duration};
 
-use mahnwerk_access::certificate::not_after;
+use mahnwerk_access::certificate::first_end;
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::{CryptoProvider, ring},
-    server::WebPkiClientVerifier,
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject as _};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, mpsc, watch},
@@ -17,7 +17,10 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-use super::files::{self, Contents};
+use super::{
+    connection::{ACCEPT_PAUSE, Connection},
+    files::{self, Contents},
+};
 use crate::{
     clock::{Clock as _, SystemClock},
     config::TlsSettings,
@@ -31,15 +34,18 @@ const HANDSHAKE: Duration = Duration::from_secs(3);
 const MAX_HANDSHAKES: usize = 4_096;
 /// Connections that wait to be served.
 const MAX_WAITING: usize = 256;
-/// Pause after a connection could not be accepted, for example because there are no file handles left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Connections whose handshake is done.
-pub(super) type Incoming = ReceiverStream<io::Result<TlsStream<TcpStream>>>;
+/// A connection whose handshake is done.
+type Accepted = Connection<TlsStream<TcpStream>>;
+
+/// Such connections, as they come.
+pub(super) type Incoming = ReceiverStream<io::Result<Accepted>>;
 
 /// With what hands are shaken.
 struct Served {
     config: Arc<ServerConfig>,
+    /// Of the certificates of clients.
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
     /// Until when the certificate and those that vouch for it are good, in seconds since 1970.
     until: Option<u64>,
 }
@@ -88,7 +94,7 @@ fn tell_expiry(service: &'static str, current: &Arc<Current>) {
 async fn accept(
     listener: TcpListener,
     current: Arc<Current>,
-    accepted: mpsc::Sender<io::Result<TlsStream<TcpStream>>>,
+    accepted: mpsc::Sender<io::Result<Accepted>>,
     stop: CancellationToken,
 ) {
     let places = Arc::new(Semaphore::new(MAX_HANDSHAKES));
@@ -113,15 +119,15 @@ async fn accept(
         let Ok(place) = place else {
             return;
         };
-        let acceptor = TlsAcceptor::from(current.borrow().config.clone());
-        let accepted = accepted.clone();
+        let (current, accepted) = (current.clone(), accepted.clone());
         tokio::spawn(async move {
             let _place = place;
             // Only costs time if it fails.
             let _ = stream.set_nodelay(true);
+            let acceptor = TlsAcceptor::from(current.borrow().config.clone());
             match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
-                    let _ = accepted.send(Ok(stream)).await;
+                    let _ = accepted.send(Ok(watched(stream, &current))).await;
                 }
                 // Scanners and probes do this all day.
                 Ok(Err(error)) => tracing::debug!(error = %error, "no TLS handshake"),
@@ -129,6 +135,46 @@ async fn accept(
             }
         });
     }
+}
+
+/// Cuts the connection when the authorities change so that its certificate would not be let in any more.
+fn watched(stream: TlsStream<TcpStream>, current: &Current) -> Accepted {
+    let shown = stream.get_ref().1.peer_certificates();
+    let shown: Vec<_> = shown
+        .unwrap_or_default()
+        .iter()
+        .map(|it| it.clone().into_owned())
+        .collect();
+    if shown.is_empty() {
+        return Connection::new(stream);
+    }
+    // It has not seen any change since the start: one that came during the handshake is not missed.
+    let (cut, mut current) = (CancellationToken::new(), current.clone());
+    let is_cut = cut.clone();
+    let watching = async move {
+        while current.changed().await.is_ok() {
+            let verifier = current.borrow_and_update().verifier.clone();
+            if !verifier.is_some_and(|verifier| is_let_in(&*verifier, &shown)) {
+                tracing::info!("a connection is cut: its certificate is not trusted any more");
+                return;
+            }
+        }
+        // Nothing is read any more: the service stops.
+        pending().await
+    };
+    tokio::spawn(async move {
+        cut.run_until_cancelled(watching).await;
+        cut.cancel();
+    });
+    Connection::new(stream).until(is_cut)
+}
+
+fn is_let_in(verifier: &dyn ClientCertVerifier, shown: &[CertificateDer<'_>]) -> bool {
+    let now = UnixTime::now();
+    shown.split_first().is_some_and(|(own, others)| {
+        let verified = verifier.verify_client_cert(own, others, now);
+        verified.is_ok()
+    })
 }
 
 fn served(contents: &Contents, is_required: bool) -> Result<Served> {
@@ -140,6 +186,7 @@ fn served(contents: &Contents, is_required: bool) -> Result<Served> {
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| wrong(&error))?;
+    let mut known = None;
     let builder = match authorities.first() {
         None => builder.with_no_client_auth(),
         Some(pem) => {
@@ -153,18 +200,22 @@ fn served(contents: &Contents, is_required: bool) -> Result<Served> {
             } else {
                 verifier.allow_unauthenticated()
             };
-            builder.with_client_cert_verifier(verifier.build().map_err(|error| wrong(&error))?)
+            let verifier = verifier.build().map_err(|error| wrong(&error))?;
+            known = Some(verifier.clone());
+            builder.with_client_cert_verifier(verifier)
         }
     };
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| wrong(&error))?;
     let shown = certificates(certificate)?;
-    let until = shown.iter().filter_map(|it| not_after(it)).min();
+    let now = u64::try_from(SystemClock.now() / 1_000_000).unwrap_or(0);
+    let until = first_end(shown.iter().map(AsRef::as_ref), now);
     let mut config = builder
         .with_single_cert(shown, key)
         .map_err(|error| wrong(&error))?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(Served {
         config: Arc::new(config),
+        verifier: known,
         until,
     })
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use e2e::{
-    authority::{CLUSTER, LOGIN, claims, now},
+    authority::{Authority, CLUSTER, LOGIN, claims, now},
     service::Service,
+    suite::patiently,
     wire::{call_with, reason},
 };
 use mahnwerk_proto::{
@@ -49,6 +50,36 @@ async fn a_stream_ends_with_its_certificate_and_so_does_its_connection() {
         .await
         .unwrap_err();
     assert_expired(&status);
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_its_authority_and_others_stay() {
+    let scene = Scene::start(Service::Registry, READER).await;
+    let (ours, theirs) = (&scene.access.authority, Authority::new("theirs"));
+    let identity = |authority: &Authority, file| {
+        let names = ["spiffe://example/reader"];
+        let identity = authority.write(scene.access.directory(), file, &names);
+        scene.channel(Service::Registry, Some(&identity))
+    };
+    let staying = watch(identity(ours, "staying"), None).await;
+    let trust = |authorities: &[&Authority]| {
+        let pem: String = authorities.iter().map(|it| it.pem()).collect();
+        scene.access.write("ca.pem", &pem);
+    };
+    trust(&[ours, &theirs]);
+    let leaving = identity(&theirs, "leaving");
+    patiently(async || {
+        let mut feed = FeedServiceClient::new(leaving.clone());
+        let page = feed.list_snapshot(snapshot()).await;
+        page.map_err(|_| Status::unavailable("not trusted"))
+    })
+    .await;
+    let leaving = watch(leaving, None).await;
+    trust(&[ours]);
+    let ended = end_of(leaving).await;
+    assert_ne!(ended.code(), Code::Unauthenticated, "{ended:?}");
+    let stays = tokio::time::timeout(Duration::from_millis(500), end_of(staying)).await;
+    assert!(stays.is_err(), "{stays:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

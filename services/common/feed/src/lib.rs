@@ -36,7 +36,7 @@ pub use serve::FeedServer;
 pub use service::Service;
 pub use snapshot::{SnapshotRow, SnapshotSource};
 pub use tailer::{Tailer, timestamp};
-pub use write::{Cause, EntityType, NewEvent, Publisher, WriteTx};
+pub use write::{Cause, EntityType, Insert, NewEvent, Publisher, WriteTx};
 
 /// The tables of this crate; every service that writes or consumes events applies it first.
 pub const MIGRATION: mahnwerk_runtime::db::Migration = mahnwerk_runtime::db::Migration {

@@ -201,6 +201,15 @@ impl Publisher {
     }
 }
 
+/// A statement that stores a row of state, and is run with the events that tell of it, for the sake of its round trip.
+#[derive(Debug)]
+pub struct Insert {
+    /// The statement, whose parameters are numbered from the one given.
+    pub sql: fn(usize) -> String,
+    /// Its parameters.
+    pub values: Vec<Value>,
+}
+
 /// A transaction that may write state and events.
 pub struct WriteTx {
     pub(crate) publisher: Publisher,
@@ -212,6 +221,8 @@ pub struct WriteTx {
     recorded_at: i64,
     /// Not written yet.
     events: Vec<NewEvent>,
+    /// Not run yet.
+    inserts: Vec<Insert>,
     /// Not counted yet.
     counts: Vec<(Metric, u64, Vec<KeyValue>)>,
 }
@@ -286,6 +297,7 @@ impl WriteTx {
             tx,
             incarnation,
             events: Vec::new(),
+            inserts: Vec::new(),
             counts: Vec::new(),
         };
         Ok((begun, answered))
@@ -338,6 +350,11 @@ impl WriteTx {
         Ok(())
     }
 
+    /// Stores a row when the transaction ends.
+    pub fn insert(&mut self, insert: Insert) {
+        self.inserts.push(insert);
+    }
+
     /// Counts for a metric when this is committed; what is rolled back never happened.
     pub fn count(&mut self, metric: Metric, number: usize, labels: Vec<KeyValue>) {
         if number > 0 {
@@ -345,8 +362,8 @@ impl WriteTx {
         }
     }
 
-    /// Writes the events, and stores the answer of the request they belong to; in one statement where the engine can,
-    /// for the sake of its round trip.
+    /// Writes the events and the row that they tell of, and stores the answer of the request they belong to; in one
+    /// statement where the engine can.
     ///
     /// # Errors
     /// `Contention` if the request was answered meanwhile; otherwise if the database fails.
@@ -354,6 +371,15 @@ impl WriteTx {
         let rows = event_rows(std::mem::take(&mut self.events));
         let count = rows.len() as u64;
         let together = count > 0 && self.publisher.db().is_postgres();
+        let inserts = std::mem::take(&mut self.inserts);
+        let (inserts, alone) = if together {
+            (inserts, vec![])
+        } else {
+            (vec![], inserts)
+        };
+        for Insert { sql, values } in alone {
+            self.txn.execute_sql(&sql(1), values).await?;
+        }
         let mut values = match answer {
             Some(answer) if !together => {
                 let sql = idempotency::store_statement(1);
@@ -372,16 +398,25 @@ impl WriteTx {
             self.cause.traceparent.clone().into(),
             self.recorded_at.into(),
         ]);
+        let mut places = Vec::new();
+        for Insert { sql, values: row } in inserts {
+            places.push((values.len(), sql));
+            values.extend(row);
+        }
         let insert = |table: &str, next: usize| {
-            let (with, only_if) = match answering {
-                0 => (String::new(), ""),
-                _ => (
-                    format!(
-                        "WITH answered AS ({} RETURNING 1) ",
-                        idempotency::store_statement(next)
-                    ),
-                    " WHERE EXISTS (SELECT 1 FROM answered)",
-                ),
+            let mut with = Vec::new();
+            let mut only_if = "";
+            if answering > 0 {
+                let answer = idempotency::store_statement(next);
+                with.push(format!("answered AS ({answer} RETURNING 1)"));
+                only_if = " WHERE EXISTS (SELECT 1 FROM answered)";
+            }
+            for (place, sql) in &places {
+                with.push(format!("stored_{place} AS ({})", sql(next + place)));
+            }
+            let with = match with.as_slice() {
+                [] => String::new(),
+                all => format!("WITH {} ", all.join(", ")),
             };
             let n = next + answering;
             format!(

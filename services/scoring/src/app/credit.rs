@@ -174,7 +174,7 @@ impl App {
             features,
             rates,
         };
-        stored::insert(&*once, &stored, &inputs).await?;
+        once.insert(stored::insert(&stored, &inputs)?);
         once.append(vec![NewEvent {
             creditor_id,
             debtor_id,

@@ -1,5 +1,6 @@
 //! Credit decisions with all they rested on.
 
+use mahnwerk_feed::Insert;
 use mahnwerk_runtime::{
     db::{Sql, column},
     error::{Error, Result},
@@ -18,16 +19,21 @@ fn encode(value: &impl serde::Serialize) -> Result<String> {
 /// Stores a decision.
 ///
 /// # Errors
-/// Those of the database.
-pub async fn insert(
-    on: &impl Sql,
-    decision: &StoredDecision,
-    inputs: &DecisionInputs,
-) -> Result<()> {
-    on.execute_sql(
-        "INSERT INTO credit_decision (creditor_id, decision_id, debtor_id, decided_at, decision, inputs) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
-        vec![
+/// None that is known: it can be encoded.
+pub fn insert(decision: &StoredDecision, inputs: &DecisionInputs) -> Result<Insert> {
+    Ok(Insert {
+        sql: |n| {
+            format!(
+                "INSERT INTO credit_decision (creditor_id, decision_id, debtor_id, decided_at, decision, inputs) \
+                 VALUES (${n}, ${}, ${}, ${}, ${}, ${})",
+                n + 1,
+                n + 2,
+                n + 3,
+                n + 4,
+                n + 5
+            )
+        },
+        values: vec![
             decision.creditor_id.as_str().into(),
             decision.decision_id.as_str().into(),
             decision.debtor_id.as_str().into(),
@@ -35,9 +41,7 @@ pub async fn insert(
             encode(decision)?.into(),
             encode(inputs)?.into(),
         ],
-    )
-    .await?;
-    Ok(())
+    })
 }
 
 /// Reads a decision.

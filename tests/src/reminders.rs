@@ -61,6 +61,8 @@ impl Reminders<'_> {
                 .set_dunning_settings(SetDunningSettingsRequest {
                     request_id: "settings".to_owned(),
                     settings: Some(settings.clone()),
+                    update_mask: ["when_stale", "email_from"].map(str::to_owned).to_vec(),
+                    etag: String::new(),
                 })
                 .await
         };
@@ -114,6 +116,7 @@ impl Reminders<'_> {
                 request_id: format!("release-{run_id}"),
                 creditor_id: self.creditor_id(),
                 run_id: run_id.to_owned(),
+                etag: String::new(),
             })
             .await
         };

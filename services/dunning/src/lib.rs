@@ -52,6 +52,10 @@ pub fn migrations() -> Migrations {
             name: "m20261122_000404_add_four_eyes",
             sql: include_str!("storage/schema_four_eyes.sql"),
         },
+        Migration {
+            name: "m20261122_000405_create_run_editors",
+            sql: include_str!("storage/schema_editors.sql"),
+        },
     ])
 }
 

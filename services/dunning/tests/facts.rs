@@ -49,6 +49,7 @@ on_sqlite! {
     procedures::a_wrong_procedure_is_refused_with_every_reason,
     procedures::procedures_are_listed_and_read,
     procedures::settings_are_set_and_read,
+    procedures::settings_change_where_they_are_named_and_read,
 }
 
 #[tokio::test(flavor = "multi_thread")]

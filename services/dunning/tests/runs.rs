@@ -30,6 +30,8 @@ on_sqlite! {
     four_eyes::a_run_is_released_by_another_than_who_proposed_it,
     four_eyes::the_release_goes_by_the_settings_of_the_moment,
     four_eyes::what_nobody_proposed_anybody_releases,
+    four_eyes::what_was_edited_since_is_not_released_unread,
+    four_eyes::who_edited_a_run_does_not_release_it,
     setbacks::a_release_renders_what_can_be_rendered,
     setbacks::what_is_not_known_now_is_not_withdrawn,
     setbacks::what_came_back_for_good_was_never_sent,

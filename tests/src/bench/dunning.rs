@@ -149,14 +149,16 @@ pub async fn configure(dunning: &DunningClients, creditor_id: &str) {
             request_id: format!("{creditor_id}-settings"),
             settings: Some(DunningSettings {
                 creditor_id: creditor_id.to_owned(),
-                max_bank_import_age_days: None,
                 when_stale: WhenStale::Withhold.into(),
                 sender: "Nordlicht Handel GmbH\nBuchhaltung".to_owned(),
                 payment_details: "IBAN DE02 1203 0000 0000 2020 51".to_owned(),
                 email_from: "buchhaltung@example.org".to_owned(),
-                four_eyes_release: false,
-                version: 0,
+                ..DunningSettings::default()
             }),
+            update_mask: ["when_stale", "sender", "payment_details", "email_from"]
+                .map(str::to_owned)
+                .to_vec(),
+            etag: String::new(),
         })
         .await
         .expect("settings");
@@ -186,6 +188,7 @@ async fn run(services: &Services, creditor_id: &str, items: usize, report: &mut 
         request_id: format!("release-{creditor_id}"),
         creditor_id: creditor_id.to_owned(),
         run_id: run_id.clone(),
+        etag: String::new(),
     })
     .await
     .expect("a release");

@@ -193,6 +193,7 @@ impl Running {
             request_id: "release".to_owned(),
             creditor_id: CREDITOR.to_owned(),
             run_id: proposed.run.expect("a run").run_id,
+            etag: String::new(),
         };
         runs.release_run(request).await.expect("a release");
         reached(&dunning, CREDITOR, RunState::Dispatching).await;

@@ -134,6 +134,7 @@ async fn release_a_run(scene: &Scene, at_least: &str) -> String {
         request_id: "release".to_owned(),
         creditor_id: CREDITOR.to_owned(),
         run_id: run_id.clone(),
+        etag: String::new(),
     };
     runs.release_run(traced(request, RELEASE_TRACE))
         .await

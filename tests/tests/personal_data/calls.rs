@@ -103,6 +103,10 @@ async fn send(stage: &Stage, fixture: &Fixture) {
     let request = SetDunningSettingsRequest {
         request_id: "sender".to_owned(),
         settings: Some(settings),
+        update_mask: ["when_stale", "sender", "payment_details", "email_from"]
+            .map(str::to_owned)
+            .to_vec(),
+        etag: String::new(),
     };
     let mut procedures = dunning.procedures.clone();
     procedures
@@ -121,6 +125,7 @@ async fn send(stage: &Stage, fixture: &Fixture) {
         request_id: "release".to_owned(),
         creditor_id: fixture.creditor.clone(),
         run_id: fixture.run.clone(),
+        etag: String::new(),
     };
     let mut runs = dunning.runs.clone();
     runs.release_run(request).await.expect("a release");

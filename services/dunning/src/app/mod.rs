@@ -5,6 +5,7 @@ pub mod calendar;
 pub mod deliver;
 pub mod dispatch;
 pub mod explain;
+mod four_eyes;
 pub mod inputs;
 pub mod letter;
 pub mod outbox;
@@ -142,6 +143,21 @@ pub fn no_business_day() -> Error {
 #[must_use]
 pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Error {
     Error::Invalid(vec![Violation::new(field, description)])
+}
+
+/// The etag of a version. Callers must not read anything from it.
+#[must_use]
+pub fn etag(version: i64) -> String {
+    format!("v{version}")
+}
+
+/// Refuses unless the etag is empty or the current one.
+pub(crate) fn check_etag(sent: &str, version: i64) -> Result<()> {
+    if sent.is_empty() || sent == etag(version) {
+        Ok(())
+    } else {
+        Err(Error::EtagMismatch)
+    }
 }
 
 /// A number of things is bounded, and reached.

@@ -30,7 +30,7 @@ use crate::storage::{
 const NOTICE_EDIT: &str = "notice_edit";
 
 impl App {
-    /// Edits a proposed notice.
+    /// Edits a proposed notice, which gives its run another version.
     ///
     /// # Errors
     /// `NotFound`, `WRONG_STATE` unless the run is proposed, `Invalid` if the core refuses the edit.
@@ -91,6 +91,10 @@ impl App {
         let mut rows = [row];
         notice::update(&*once, &mut rows).await?;
         let [row] = rows;
+        // A comment changes nothing that is sent: who makes it may still release.
+        let is_sent = !matches!(edit, Edit::Comment(_));
+        let editor = is_sent.then_some(call.principal.as_str());
+        run::note_edit(&*once, &run, editor).await?;
         if row.state == NoticeState::Excluded {
             count_entered(&mut once, std::slice::from_ref(&row));
         }

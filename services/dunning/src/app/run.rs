@@ -1,20 +1,22 @@
 //! Runs: proposing, releasing and cancelling them, and reading what they hold.
 
 use chrono::NaiveDate;
-use dunning_core::four_eyes;
 use mahnwerk_feed::{Begun, Cause, Locks, NewEvent, OnceTx, WriteTx, Written};
 use mahnwerk_proto::{
     common::v1::ErrorReason,
     dunning::v1::{NoticeState, RunState},
 };
 use mahnwerk_runtime::{
-    context::{Call, somebody},
+    context::Call,
     error::{Error, Result},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{App, inputs, invalid, letter, no_business_day, not_found, not_ready};
+use super::{
+    App, check_etag, four_eyes, inputs, invalid, letter, no_business_day, not_found, not_ready,
+};
 use crate::{
     feed::{NOTICE, TASK},
     grpc::convert_notice::{notice_message, task_message},
@@ -89,18 +91,6 @@ impl RunView {
 #[must_use]
 pub fn wrong_state(message: &str) -> Error {
     Error::precondition(ErrorReason::WrongState, message)
-}
-
-/// Another than the one who proposed a run must release it.
-fn needs_another(row: &RunRow) -> Error {
-    Error::Precondition {
-        reason: ErrorReason::FourEyesRequired,
-        message: "whoever proposed the run may not release it: another person must".to_owned(),
-        metadata: vec![
-            ("method", "ReleaseRun".to_owned()),
-            ("principal", row.principal.clone()),
-        ],
-    }
 }
 
 /// The event of a notice that others are told of.
@@ -250,18 +240,27 @@ impl App {
         Ok(rows.iter().map(view).collect())
     }
 
-    /// Releases a proposed run; the background renders its notices and sends them.
+    /// Releases a proposed run, if it has this etag or none is given; the background renders its notices and sends them.
     ///
     /// # Errors
-    /// `NotFound`, `WRONG_STATE` unless it is proposed, `FOUR_EYES_REQUIRED` if the creditor wants another to release it.
+    /// `NotFound`, `WRONG_STATE` unless it is proposed, `EtagMismatch`, `FOUR_EYES_REQUIRED` if the creditor wants another
+    /// to release it, `Invalid` if it wants the etag.
     pub async fn release_run(
         &self,
         call: &Call,
         request_id: &str,
         creditor_id: &str,
         run_id: &str,
+        etag: &str,
     ) -> Result<Written<RunView>> {
-        let begun = self.begin_on_run(call, "ReleaseRun", request_id, creditor_id, run_id);
+        // Without an etag a call stays what it was before there were any.
+        let command = if etag.is_empty() {
+            json!(run_id)
+        } else {
+            json!([run_id, etag])
+        };
+        let ids = (creditor_id, run_id);
+        let begun = self.begin_on_run(call, "ReleaseRun", request_id, ids, &command);
         let (once, mut row) = match begun.await? {
             Ok(fresh) => fresh,
             Err(written) => return Ok(written),
@@ -269,12 +268,10 @@ impl App {
         if row.state != RunState::Proposed {
             return Err(wrong_state("the run is not proposed"));
         }
-        // The creditor is locked: nobody changes its settings meanwhile.
+        check_etag(etag, row.version)?;
+        // The creditor is locked: nobody changes its settings or reviews meanwhile.
         if settings::get(&*once, creditor_id).await?.four_eyes_release {
-            let (proposed_by, released_by) = (somebody(&row.principal), somebody(&call.principal));
-            if !four_eyes::two_agree(proposed_by, released_by) {
-                return Err(needs_another(&row));
-            }
+            four_eyes::require(&*once, &row, call, etag).await?;
         }
         row.released_by.clone_from(&call.principal);
         row.state = RunState::Released;
@@ -294,7 +291,8 @@ impl App {
         creditor_id: &str,
         run_id: &str,
     ) -> Result<Written<RunView>> {
-        let begun = self.begin_on_run(call, "CancelRun", request_id, creditor_id, run_id);
+        let (ids, command) = ((creditor_id, run_id), json!(run_id));
+        let begun = self.begin_on_run(call, "CancelRun", request_id, ids, &command);
         let (once, mut row) = match begun.await? {
             Ok(fresh) => fresh,
             Err(written) => return Ok(written),
@@ -313,13 +311,13 @@ impl App {
         call: &Call,
         method: &'static str,
         request_id: &str,
-        creditor_id: &str,
-        run_id: &str,
+        (creditor_id, run_id): (&str, &str),
+        command: &Value,
     ) -> Result<Result<(Box<OnceTx>, RunRow), Written<RunView>>> {
         let locks = Locks::creditor(creditor_id);
         let begun =
             self.publisher
-                .begin_once(call, method, creditor_id, request_id, &run_id, locks);
+                .begin_once(call, method, creditor_id, request_id, command, locks);
         let once = match begun.await? {
             Begun::Replayed(written) => return Ok(Err(written)),
             Begun::Fresh(once) => once,

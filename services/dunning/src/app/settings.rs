@@ -2,8 +2,9 @@
 
 use mahnwerk_feed::{Begun, Locks, NewEvent, Written};
 use mahnwerk_runtime::{context::Call, error::Result};
+use serde::Serialize;
 
-use super::App;
+use super::{App, check_etag};
 use crate::storage::{
     day_number, notice,
     settings::{self as stored, DunningSettings},
@@ -12,22 +13,60 @@ use crate::storage::{
 /// Entity name of settings in the audit trail.
 const DUNNING_SETTINGS: &str = "dunning_settings";
 
+/// Fields that a change may name.
+pub const UPDATABLE: [&str; 6] = [
+    "max_bank_import_age_days",
+    "when_stale",
+    "sender",
+    "payment_details",
+    "email_from",
+    "four_eyes_release",
+];
+
+/// A change of settings.
+#[derive(Clone, Debug, Serialize)]
+pub struct UpdateSettings {
+    /// The new values of the fields in the mask.
+    pub new: DunningSettings,
+    /// The fields to change, all of them [`UPDATABLE`].
+    pub mask: Vec<String>,
+    /// The etag that the settings must have; empty for any.
+    pub etag: String,
+}
+
+impl UpdateSettings {
+    /// Settings with the fields in the mask taken over. The version stays.
+    fn applied_to(self, mut settings: DunningSettings) -> DunningSettings {
+        let new = self.new;
+        for path in &self.mask {
+            match path.as_str() {
+                "max_bank_import_age_days" => {
+                    settings.max_bank_import_age_days = new.max_bank_import_age_days;
+                }
+                "when_stale" => settings.when_stale = new.when_stale,
+                "sender" => settings.sender.clone_from(&new.sender),
+                "payment_details" => settings.payment_details.clone_from(&new.payment_details),
+                "email_from" => settings.email_from.clone_from(&new.email_from),
+                "four_eyes_release" => settings.four_eyes_release = new.four_eyes_release,
+                _ => {}
+            }
+        }
+        settings
+    }
+}
+
 impl App {
-    /// Stores settings, all of them, once per request id; the version counts for nothing.
+    /// Changes fields of the settings, once per request id; their version counts for nothing.
     ///
     /// # Errors
-    /// `NotFound` for the creditor, `RequestIdReused`.
+    /// `NotFound` for the creditor, `EtagMismatch`, `RequestIdReused`.
     pub async fn set_dunning_settings(
         &self,
         call: &Call,
         request_id: &str,
         creditor_id: &str,
-        settings: DunningSettings,
+        update: UpdateSettings,
     ) -> Result<Written<DunningSettings>> {
-        let settings = DunningSettings {
-            version: 0,
-            ..settings
-        };
         let begun = self
             .publisher
             .begin_once(
@@ -35,7 +74,7 @@ impl App {
                 "SetDunningSettings",
                 creditor_id,
                 request_id,
-                &settings,
+                &update,
                 Locks::creditor(creditor_id),
             )
             .await?;
@@ -44,10 +83,10 @@ impl App {
             Begun::Fresh(once) => once,
         };
         let creditor = self.creditor(&*once, creditor_id).await?;
-        let settings = DunningSettings {
-            version: stored::get(&*once, creditor_id).await?.version + 1,
-            ..settings
-        };
+        let before = stored::get(&*once, creditor_id).await?;
+        check_etag(&update.etag, before.version)?;
+        let mut settings = update.applied_to(before);
+        settings.version += 1;
         stored::put(&*once, creditor_id, &settings).await?;
         // E-mails may have a sender now.
         notice::hurry(&*once, creditor_id).await?;

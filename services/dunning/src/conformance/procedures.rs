@@ -204,26 +204,55 @@ pub async fn procedures_are_listed_and_read(db: &Db) -> Outcome {
     Ok(())
 }
 
-/// Settings begin as documented, and are replaced as a whole.
+const ALL_SETTINGS: [&str; 6] = [
+    "max_bank_import_age_days",
+    "when_stale",
+    "sender",
+    "payment_details",
+    "email_from",
+    "four_eyes_release",
+];
+
+async fn read_settings(api: &Api) -> Result<DunningSettings, Status> {
+    let request = GetDunningSettingsRequest {
+        creditor_id: "c1".to_owned(),
+        at_least: String::new(),
+    };
+    let found = api.get_dunning_settings(Request::new(request)).await?;
+    Ok(found.into_inner().settings.unwrap_or_default())
+}
+
+/// A request to change the settings named in `mask`, if they have the etag.
+fn change(
+    request_id: &str,
+    settings: &DunningSettings,
+    mask: &[&str],
+    etag: &str,
+) -> Request<SetDunningSettingsRequest> {
+    Request::new(SetDunningSettingsRequest {
+        request_id: request_id.to_owned(),
+        settings: Some(settings.clone()),
+        update_mask: mask.iter().map(|path| (*path).to_owned()).collect(),
+        etag: etag.to_owned(),
+    })
+}
+
+/// Settings begin as documented, and may all be changed at once.
 ///
 /// # Errors
 /// If a call fails that should not.
 pub async fn settings_are_set_and_read(db: &Db) -> Outcome {
     let (_world, api) = open(db).await?;
-    let read = async || -> Result<DunningSettings, Status> {
-        let request = GetDunningSettingsRequest {
-            creditor_id: "c1".to_owned(),
-            at_least: String::new(),
-        };
-        let found = api.get_dunning_settings(Request::new(request)).await?;
-        Ok(found.into_inner().settings.unwrap_or_default())
-    };
-    let begin = DunningSettings {
+    let read = async || read_settings(&api).await;
+    let begin = read().await?;
+    let expected = DunningSettings {
         creditor_id: "c1".to_owned(),
         when_stale: WhenStale::Withhold.into(),
+        etag: begin.etag.clone(),
         ..DunningSettings::default()
     };
-    assert_eq!(read().await?, begin);
+    assert_eq!(begin, expected);
+    assert!(!begin.etag.is_empty());
     let wanted = DunningSettings {
         max_bank_import_age_days: Some(0),
         when_stale: WhenStale::Mark.into(),
@@ -235,17 +264,17 @@ pub async fn settings_are_set_and_read(db: &Db) -> Outcome {
         ..begin
     };
     let set = |request_id: &str, settings: &DunningSettings| {
-        api.set_dunning_settings(Request::new(SetDunningSettingsRequest {
-            request_id: request_id.to_owned(),
-            settings: Some(settings.clone()),
-        }))
+        api.set_dunning_settings(change(request_id, settings, &ALL_SETTINGS, ""))
     };
     let stored = set("r-1", &wanted).await?.into_inner();
+    let answered = stored.settings.clone().unwrap_or_default();
     let expected = DunningSettings {
         version: 1,
+        etag: answered.etag.clone(),
         ..wanted.clone()
     };
-    assert_eq!(stored.settings.as_ref(), Some(&expected));
+    assert_eq!(answered, expected);
+    assert_ne!(answered.etag, wanted.etag);
     assert_eq!(set("r-1", &wanted).await?.into_inner(), stored);
     assert_eq!(read().await?, expected);
     set("r-2", &wanted).await?;
@@ -260,6 +289,7 @@ pub async fn settings_are_set_and_read(db: &Db) -> Outcome {
         email_from: "nobody".to_owned(),
         four_eyes_release: true,
         version: 0,
+        etag: String::new(),
     };
     let refused = set("", &wrong).await;
     let fields = [
@@ -277,5 +307,53 @@ pub async fn settings_are_set_and_read(db: &Db) -> Outcome {
         ..wanted
     };
     assert_not_found(&set("r-3", &elsewhere).await, "creditor");
+    Ok(())
+}
+
+/// A change leaves alone what it does not name, even if it was changed since the caller read it; with an etag it is
+/// refused then.
+///
+/// # Errors
+/// If a call fails that should not.
+pub async fn settings_change_where_they_are_named_and_read(db: &Db) -> Outcome {
+    let (_world, api) = open(db).await?;
+    let before = read_settings(&api).await?;
+    let two = DunningSettings {
+        four_eyes_release: true,
+        ..before.clone()
+    };
+    let both = change("r-1", &two, &["four_eyes_release"], &before.etag);
+    api.set_dunning_settings(both).await?;
+    let now = read_settings(&api).await?;
+    assert!(now.four_eyes_release);
+
+    // Whoever read it before still believes that one is enough.
+    let sender = DunningSettings {
+        sender: "Sample GmbH".to_owned(),
+        email_from: "not looked at".to_owned(),
+        when_stale: 0,
+        ..before.clone()
+    };
+    let stale = change("r-2", &sender, &ALL_SETTINGS[2..3], &before.etag);
+    let stale = api.set_dunning_settings(stale).await;
+    assert_refused(&stale, Code::Aborted, ErrorReason::EtagMismatch);
+    assert_eq!(read_settings(&api).await?, now);
+    let named = change("r-2", &sender, &ALL_SETTINGS[2..3], "");
+    let stored = api.set_dunning_settings(named).await?.into_inner();
+    let stored = stored.settings.unwrap_or_default();
+    let expected = DunningSettings {
+        sender: "Sample GmbH".to_owned(),
+        version: 2,
+        etag: stored.etag.clone(),
+        ..now.clone()
+    };
+    assert_eq!(stored, expected);
+    assert_ne!(stored.etag, now.etag);
+
+    let nothing = api.set_dunning_settings(change("r-3", &sender, &[], ""));
+    assert_violates(&nothing.await, &["update_mask"]);
+    let mask = ["sender", "version", "no such"];
+    let unknown = api.set_dunning_settings(change("r-3", &sender, &mask, ""));
+    assert_violates(&unknown.await, &["update_mask[1]", "update_mask[2]"]);
     Ok(())
 }

@@ -204,6 +204,7 @@ impl Runner {
             request_id,
             creditor_id: "c1".to_owned(),
             run_id: run_id.to_owned(),
+            etag: String::new(),
         }));
         released.await?;
         Ok(self.work().await?)

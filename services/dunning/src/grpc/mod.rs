@@ -2,6 +2,7 @@
 
 pub mod convert_notice;
 pub mod convert_plan;
+mod convert_settings;
 mod delivery;
 mod pause;
 mod procedure;

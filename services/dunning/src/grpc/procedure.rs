@@ -1,7 +1,5 @@
 //! `ProcedureService`.
 
-use dunning_channel::is_sender;
-use dunning_core::input::WhenStale;
 use mahnwerk_proto::dunning::v1::{
     self, CreateProcedureRevisionRequest, CreateProcedureRevisionResponse,
     GetDunningSettingsRequest, GetDunningSettingsResponse, GetProcedureRequest,
@@ -15,20 +13,17 @@ use mahnwerk_runtime::{
 };
 use tonic::{Request, Response, Status};
 
-use super::Api;
-use crate::{app::procedure::Revision, storage::settings::DunningSettings};
+use super::{
+    Api,
+    convert_settings::{check_mask, settings, settings_message},
+};
+use crate::app::{procedure::Revision, settings::UpdateSettings};
 
 /// Longest definition, in bytes.
 const MAX_DEFINITION: usize = 64 * 1024;
 
 /// Procedures of a page: by default, and at most.
 const PAGE: (u32, u32) = (20, 100);
-
-/// Most days since a bank import that a limit may allow.
-const MAX_IMPORT_AGE: i32 = 365;
-
-/// Longest head of a notice, and longest payment details, in characters.
-const MAX_PRINTED: usize = 500;
 
 #[tonic::async_trait]
 impl ProcedureService for Api {
@@ -125,16 +120,23 @@ impl ProcedureService for Api {
         request: Request<SetDunningSettingsRequest>,
     ) -> Result<Response<SetDunningSettingsResponse>, Status> {
         let call = Call::of(&request);
-        let r = request.into_inner();
-        let given = r.settings.unwrap_or_default();
+        let SetDunningSettingsRequest {
+            request_id,
+            settings: given,
+            update_mask: mask,
+            etag,
+        } = request.into_inner();
+        let given = given.unwrap_or_default();
         let mut check = Checker::new();
-        check.request_id(&r.request_id);
+        check.request_id(&request_id);
         check.key("settings.creditor_id", &given.creditor_id);
-        let settings = checked_settings(&mut check, &given);
+        check_mask(&mut check, &mask);
+        let new = settings(&mut check, &given, &mask);
         check.finish()?;
+        let update = UpdateSettings { new, mask, etag };
         let written = self
             .app
-            .set_dunning_settings(&call, &r.request_id, &given.creditor_id, settings)
+            .set_dunning_settings(&call, &request_id, &given.creditor_id, update)
             .await?;
         Ok(Response::new(SetDunningSettingsResponse {
             settings: Some(settings_message(&given.creditor_id, written.response)),
@@ -167,51 +169,5 @@ fn procedure(revision: Revision) -> v1::Procedure {
         procedure_id: revision.procedure_id,
         revision: i32::try_from(revision.revision).unwrap_or(i32::MAX),
         definition: revision.definition,
-    }
-}
-
-fn checked_settings(check: &mut Checker, given: &v1::DunningSettings) -> DunningSettings {
-    let days = given.max_bank_import_age_days;
-    if days.is_some_and(|days| !(0..=MAX_IMPORT_AGE).contains(&days)) {
-        check.refuse("settings.max_bank_import_age_days", "must be 0 to 365");
-    }
-    let when_stale = check.enum_value("settings.when_stale", given.when_stale);
-    check.text("settings.sender", &given.sender, 0, MAX_PRINTED);
-    let printed = &given.payment_details;
-    check.text("settings.payment_details", printed, 0, MAX_PRINTED);
-    if !given.email_from.is_empty() && !is_sender(&given.email_from) {
-        check.refuse(
-            "settings.email_from",
-            "must be an ASCII e-mail address without a name, such as a@example.com, or empty",
-        );
-    }
-    DunningSettings {
-        max_bank_import_age_days: days.and_then(|days| u16::try_from(days).ok()),
-        when_stale: match when_stale {
-            Some(v1::WhenStale::Mark) => WhenStale::Mark,
-            _ => WhenStale::Withhold,
-        },
-        sender: given.sender.clone(),
-        payment_details: given.payment_details.clone(),
-        email_from: given.email_from.clone(),
-        four_eyes_release: given.four_eyes_release,
-        version: 0,
-    }
-}
-
-fn settings_message(creditor_id: &str, settings: DunningSettings) -> v1::DunningSettings {
-    v1::DunningSettings {
-        creditor_id: creditor_id.to_owned(),
-        max_bank_import_age_days: settings.max_bank_import_age_days.map(i32::from),
-        when_stale: match settings.when_stale {
-            WhenStale::Withhold => v1::WhenStale::Withhold,
-            WhenStale::Mark => v1::WhenStale::Mark,
-        }
-        .into(),
-        sender: settings.sender,
-        payment_details: settings.payment_details,
-        email_from: settings.email_from,
-        version: settings.version,
-        four_eyes_release: settings.four_eyes_release,
     }
 }

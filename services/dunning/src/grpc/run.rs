@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     app::{
+        etag,
         replay::{Replay, Replayed},
         run::RunView,
     },
@@ -62,6 +63,7 @@ fn run_message(view: RunView) -> v1::Run {
         principal: view.principal,
         version: view.version,
         released_by: view.released_by,
+        etag: etag(view.version),
     }
 }
 
@@ -250,7 +252,7 @@ impl RunService for Api {
         check.finish()?;
         let released = self
             .app
-            .release_run(&call, &r.request_id, &r.creditor_id, &r.run_id)
+            .release_run(&call, &r.request_id, &r.creditor_id, &r.run_id, &r.etag)
             .await?;
         let (run, consistency_token) = written(released);
         Ok(Response::new(ReleaseRunResponse {

@@ -21,8 +21,8 @@ pub use chunk::{
     Chunk, Piece, Step, advance, has_undone, lease_chunk, open_chunks, owing_by_part, reset_chunks,
 };
 pub use decided::{
-    DebtorRow, add_reasons, debtor, inputs, inputs_after, insert_debtors, notice_counts, plans,
-    reason_counts, set_reviewed,
+    DebtorRow, add_reasons, debtor, has_editor, inputs, inputs_after, insert_debtors, note_edit,
+    notice_counts, plans, reason_counts, set_reviewed,
 };
 
 /// A run.

@@ -68,7 +68,7 @@ pub(crate) struct SettingsArgs {
     /// The address that e-mails come from; empty: none are sent
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) email_from: Option<String>,
-    /// Whether another must release a run than who proposed it
+    /// Whether another must release a run than who proposed or edited it
     #[arg(long, value_name = "true|false")]
     pub(crate) four_eyes_release: Option<bool>,
     #[command(flatten)]
@@ -119,6 +119,9 @@ pub(crate) enum RunCommand {
     Release {
         #[command(flatten)]
         run: RunArgs,
+        /// Release it only if it is still as `run show` told it, with this etag; four eyes demand it
+        #[arg(long, default_value = "", hide_default_value = true)]
+        etag: String,
         /// Wait until nothing is left to be sent, or dispatch is switched off
         #[arg(long)]
         wait: bool,

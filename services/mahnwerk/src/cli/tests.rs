@@ -42,7 +42,7 @@ fn every_command_is_understood() {
         "run list acme",
         "run show acme R",
         "run review acme N --exclude-item R-1",
-        "run release acme R --wait",
+        "run release acme R --etag v7 --wait",
         "run cancel acme R",
         "run replay acme R",
         "notice show acme N --text",

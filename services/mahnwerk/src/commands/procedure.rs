@@ -123,7 +123,7 @@ async fn settings(context: &Context, args: SettingsArgs) -> Result<()> {
     };
     let answer = procedures.get_dunning_settings(call(request)).await?;
     let before = answer.into_inner().settings.unwrap_or_default();
-    let wanted = changed(before.clone(), args);
+    let (wanted, update_mask) = changed(before.clone(), args);
     if wanted == before {
         context.print_read(("settings", SETTINGS), &before, settings_table);
         return Ok(());
@@ -131,6 +131,8 @@ async fn settings(context: &Context, args: SettingsArgs) -> Result<()> {
     let request = SetDunningSettingsRequest {
         request_id: new_request_id(),
         settings: Some(wanted),
+        update_mask,
+        etag: before.etag,
     };
     let answer = procedures
         .set_dunning_settings(call(request))
@@ -142,17 +144,37 @@ async fn settings(context: &Context, args: SettingsArgs) -> Result<()> {
     Ok(())
 }
 
-/// The settings with what the arguments name.
-fn changed(mut settings: DunningSettings, args: SettingsArgs) -> DunningSettings {
-    if let Some(Limit(days)) = args.max_bank_import_age {
-        settings.max_bank_import_age_days = days;
+/// The settings with what the arguments name, and the fields named.
+fn changed(mut settings: DunningSettings, args: SettingsArgs) -> (DunningSettings, Vec<String>) {
+    let days = args.max_bank_import_age.map(|Limit(days)| days);
+    let fields = [
+        (
+            "max_bank_import_age_days",
+            put(&mut settings.max_bank_import_age_days, days),
+        ),
+        ("when_stale", put(&mut settings.when_stale, args.when_stale)),
+        ("sender", put(&mut settings.sender, args.sender)),
+        (
+            "payment_details",
+            put(&mut settings.payment_details, args.payment_details),
+        ),
+        ("email_from", put(&mut settings.email_from, args.email_from)),
+        (
+            "four_eyes_release",
+            put(&mut settings.four_eyes_release, args.four_eyes_release),
+        ),
+    ];
+    let named = fields.into_iter().filter(|(_, is_named)| *is_named);
+    (settings, named.map(|(field, _)| field.to_owned()).collect())
+}
+
+/// Puts what is given in place; answers whether something is.
+fn put<T>(field: &mut T, given: Option<T>) -> bool {
+    let is_given = given.is_some();
+    if let Some(given) = given {
+        *field = given;
     }
-    settings.when_stale = args.when_stale.unwrap_or(settings.when_stale);
-    settings.sender = args.sender.unwrap_or(settings.sender);
-    settings.payment_details = args.payment_details.unwrap_or(settings.payment_details);
-    settings.email_from = args.email_from.unwrap_or(settings.email_from);
-    settings.four_eyes_release = args.four_eyes_release.unwrap_or(settings.four_eyes_release);
-    settings
+    is_given
 }
 
 fn settings_table(settings: &DunningSettings) -> comfy_table::Table {
@@ -235,22 +257,26 @@ mod tests {
             sender: "Acme".to_owned(),
             ..DunningSettings::default()
         };
-        assert_eq!(changed(before.clone(), arguments(&[])), before);
+        let change = |of: &DunningSettings, named: &[&str]| changed(of.clone(), arguments(named));
+        assert_eq!(change(&before, &[]), (before.clone(), Vec::new()));
         let named = ["--max-bank-import-age", "none", "--sender", ""];
-        let after = changed(before.clone(), arguments(&named));
+        let (after, mask) = change(&before, &named);
         assert_eq!(after.max_bank_import_age_days, None);
         assert_eq!((after.sender.as_str(), after.when_stale), ("", 1));
-        let after = changed(
-            before,
-            arguments(&["--max-bank-import-age", "7", "--when-stale", "mark"]),
-        );
+        assert_eq!(mask, ["max_bank_import_age_days", "sender"]);
+        let named = ["--max-bank-import-age", "7", "--when-stale", "mark"];
+        let (after, mask) = change(&before, &named);
         assert_eq!(
             (after.max_bank_import_age_days, after.when_stale),
             (Some(7), 2)
         );
-        let two = changed(after.clone(), arguments(&["--four-eyes-release", "true"]));
+        assert_eq!(mask, ["max_bank_import_age_days", "when_stale"]);
+        let (two, mask) = change(&after, &["--four-eyes-release", "true"]);
         assert!(two.four_eyes_release && !after.four_eyes_release);
-        assert!(changed(two, arguments(&["--sender", "x"])).four_eyes_release);
+        assert_eq!(mask, ["four_eyes_release"]);
+        let (two, mask) = change(&two, &["--sender", "x"]);
+        assert!(two.four_eyes_release);
+        assert_eq!(mask, ["sender"]);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) async fn run(context: &Context, command: RunCommand) -> Result<()> {
         RunCommand::List { creditor, list } => list_runs(context, creditor, list).await,
         RunCommand::Show { run, list } => show(context, run, list).await,
         RunCommand::Review(args) => review(context, args).await,
-        RunCommand::Release { run, wait } => release(context, run, wait).await,
+        RunCommand::Release { run, etag, wait } => release(context, run, etag, wait).await,
         RunCommand::Cancel(args) => {
             let request = CancelRunRequest {
                 request_id: new_request_id(),
@@ -166,11 +166,13 @@ fn edit(args: &ReviewArgs) -> Option<Edit> {
         .or(args.channel.map(Edit::Channel))
 }
 
-async fn release(context: &Context, args: RunArgs, wait: bool) -> Result<()> {
+/// The etag is the one that somebody was shown: one read here would vouch for what nobody has seen.
+async fn release(context: &Context, args: RunArgs, etag: String, wait: bool) -> Result<()> {
     let request = ReleaseRunRequest {
         request_id: new_request_id(),
         creditor_id: args.creditor.clone(),
         run_id: args.run,
+        etag,
     };
     let mut runs = context.clients.runs();
     let answer = runs.release_run(call(request)).await?.into_inner();
@@ -327,6 +329,7 @@ fn run_text(run: &Run) -> String {
         ("Proposed", time_text(run.create_time.as_ref())),
         ("By", run.principal.clone()),
         ("Released by", run.released_by.clone()),
+        ("Etag", run.etag.clone()),
     ])
     .to_string();
     if !run.notices.is_empty() {
@@ -391,6 +394,7 @@ mod tests {
     fn a_run_shows_its_notices_by_state_and_its_items_by_reason() {
         let run = Run {
             run_id: "R".to_owned(),
+            etag: "v7".to_owned(),
             state: RunState::Dispatching.into(),
             debtors: 1_500,
             evaluated: 1_500,
@@ -418,6 +422,7 @@ mod tests {
             "sent",
             "1,234",
             "WAITING_PAY_BY",
+            "v7",
         ] {
             assert!(text.contains(part), "{part} in\n{text}");
         }

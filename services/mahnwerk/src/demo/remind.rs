@@ -72,6 +72,10 @@ impl Dunned {
         let request = SetDunningSettingsRequest {
             request_id: "settings".to_owned(),
             settings: Some(settings),
+            update_mask: ["when_stale", "sender", "payment_details", "email_from"]
+                .map(str::to_owned)
+                .to_vec(),
+            etag: String::new(),
         };
         clients
             .procedures()
@@ -147,6 +151,7 @@ impl Dunned {
             request_id: format!("release-{day}"),
             creditor_id: CREDITOR.to_owned(),
             run_id: run.run_id.clone(),
+            etag: String::new(),
         };
         clients.runs().release_run(call(request)).await?;
         reaches(clients, &run.run_id, RunState::Done).await

@@ -28,10 +28,13 @@ pub fn procedure(method: &str, f: &Fixture) -> Option<Case> {
             "sender": "Nordlicht Handel GmbH, Hafenstraße 1, 20457 Hamburg",
             "payment_details": "DE89 3704 0044 0532 0130 00", "email_from": "mahnung@example.org",
             "four_eyes_release": true,
-        }}))
+        }, "update_mask": [
+            "max_bank_import_age_days", "when_stale", "sender", "payment_details", "email_from",
+            "four_eyes_release",
+        ]}))
         .other(json!({"settings": {"max_bank_import_age_days": 6}}))
         .refers(&["settings.creditor_id"])
-        .ignores(&["settings.version"]),
+        .ignores(&["settings.version", "settings.etag"]),
         "GetDunningSettings" => good(json!({"creditor_id": c})),
         _ => return None,
     })

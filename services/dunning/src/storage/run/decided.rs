@@ -144,6 +144,44 @@ pub async fn set_reviewed(
     Ok(())
 }
 
+/// Whoever read a run before this edit has not read what it is now; `editor` had a part in what it sends. Reviews run
+/// side by side, so this does not go by the version that was read. It is best done last: until the transaction ends,
+/// other reviews of the run wait.
+///
+/// # Errors
+/// Those of the database.
+pub async fn note_edit(on: &impl Sql, run: &RunRow, editor: Option<&str>) -> Result<()> {
+    let (creditor_id, run_id) = (run.creditor_id.as_str(), run.run_id.as_str());
+    if let Some(editor) = editor {
+        on.execute_sql(
+            "INSERT INTO run_editor (creditor_id, run_id, principal) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            vec![creditor_id.into(), run_id.into(), editor.into()],
+        )
+        .await?;
+    }
+    on.execute_sql(
+        "UPDATE run SET version = version + 1 WHERE creditor_id = $1 AND run_id = $2",
+        vec![creditor_id.into(), run_id.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Whether somebody's edits are part of what a run sends.
+///
+/// # Errors
+/// Those of the database.
+pub async fn has_editor(on: &impl Sql, run: &RunRow, principal: &str) -> Result<bool> {
+    let sql =
+        "SELECT 1 AS one FROM run_editor WHERE creditor_id = $1 AND run_id = $2 AND principal = $3";
+    let values = vec![
+        run.creditor_id.as_str().into(),
+        run.run_id.as_str().into(),
+        principal.into(),
+    ];
+    Ok(on.query_one(sql, values).await?.is_some())
+}
+
 /// What evaluations saw, by debtor after one, at most `limit`; nothing of what they decided.
 ///
 /// # Errors

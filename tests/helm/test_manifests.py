@@ -3,7 +3,9 @@
 import difflib
 import functools
 import os
+import re
 import shutil
+import textwrap
 import tomllib
 
 import jsonschema
@@ -155,9 +157,40 @@ def test_what_comes_out_is_what_came_out(case):
 
 
 def database_of(service):
-    cluster, monitor = yaml.safe_load_all((ROOT / "k8s" / "cloudnative-pg" / f"{service}.yaml").read_text())
-    assert monitor["spec"]["selector"] == {"matchLabels": {"cnpg.io/cluster": cluster["metadata"]["name"]}}
+    cluster, backup, monitor = yaml.safe_load_all((ROOT / "k8s" / "cloudnative-pg" / f"{service}.yaml").read_text())
+    name = cluster["metadata"]["name"]
+    assert monitor["spec"]["selector"] == {"matchLabels": {"cnpg.io/cluster": name}}
+    assert backup["spec"]["cluster"] == {"name": name}
     return cluster
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_databases_are_backed_up_each_into_a_folder_of_its_own(service):
+    store = yaml.safe_load((ROOT / "k8s" / "cloudnative-pg" / "backup.yaml").read_text())
+    [plugin] = database_of(service)["spec"]["plugins"]
+    assert plugin["isWALArchiver"]
+    folder = database_of(service)["metadata"]["name"]
+    assert plugin["parameters"] == {"barmanObjectName": store["metadata"]["name"], "serverName": folder}
+
+
+def test_a_database_is_restored_as_it_is_written():
+    """By the steps of backup.md: a new name throughout, and another `bootstrap`."""
+    [block] = re.findall(r"```yaml\n(.*?)```", (ROOT / "k8s" / "backup.md").read_text(), re.DOTALL)
+    text = (ROOT / "k8s" / "cloudnative-pg" / "dunning.yaml").read_text()
+    cluster, *rest = yaml.safe_load_all(text.replace("dunning-db", "dunning-db-2"))
+    before = database_of("dunning")["spec"]
+    cluster["spec"] |= yaml.safe_load(textwrap.dedent("   " + block.lstrip(" ")))
+    for document in (cluster, *rest):
+        check(document, NEWEST)
+    [source] = cluster["spec"]["externalClusters"]
+    assert source["plugin"]["parameters"] == before["plugins"][0]["parameters"]
+    assert cluster["spec"]["plugins"][0]["parameters"]["serverName"] == "dunning-db-2"
+    recovery, initdb = cluster["spec"]["bootstrap"]["recovery"], before["bootstrap"]["initdb"]
+    assert (recovery["source"], recovery["database"], recovery["owner"]) == (
+        source["name"],
+        initdb["database"],
+        initdb["owner"],
+    )
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import yaml
 
-from conftest import ROOT, of_kind, render
+from conftest import NAMESPACE, ROOT, SERVICES, of_kind, render
 
 RULES = sorted((ROOT / "charts" / "mahnwerk" / "files" / "rules").glob("*.yaml"))
 DASHBOARDS = sorted((ROOT / "charts" / "mahnwerk" / "files" / "dashboards").glob("*.json"))
@@ -17,7 +17,8 @@ RUNBOOKS = ROOT / "k8s" / "runbooks"
 BUILT_IN = {"up", "ALERTS"}
 WORDS = {
     "sum", "max", "min", "avg", "count", "by", "on", "rate", "increase", "or", "and", "unless", "offset", "bool",
-    "changes", "histogram_quantile", "avg_over_time", "label_values", "time",
+    "changes", "histogram_quantile", "avg_over_time", "label_values", "time", "clamp_min",
+    "last_over_time", "absent_over_time",
 }  # fmt: skip
 
 
@@ -149,6 +150,10 @@ def promtool(*arguments):
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
+def test_alerts_of_dunning_say_what_they_should():
+    promtool("test", "rules", str(ROOT / "tests" / "helm" / "dunning_rules_test.yaml"))
+
+
 def test_alerts_on_databases_say_what_they_should(tmp_path):
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": database_groups()}))
     promtool("check", "rules", str(tmp_path / "rules.yaml"))
@@ -223,10 +228,33 @@ def installed_rules(case):
             yield from group["rules"]
 
 
+def is_rendered(rule):
+    """Once for each service."""
+    return "SERVICE" in rule["expr"]
+
+
 def test_installed_rules_are_the_files_with_links_to_where_runbooks_are():
-    assert list(installed_rules("production")) == list(rules())
+    shared = [rule for rule in rules() if not is_rendered(rule)]
+    installed = list(installed_rules("production"))
+    assert [rule for rule in installed if rule.get("alert") != "MahnwerkServiceMissing"] == shared
     linked = list(installed_rules("monitoring"))
-    assert len(linked) == len(list(rules()))
+    assert len(linked) == len(shared), "no service is installed, and none has to be there"
     for rule in linked:
         if "alert" in rule:
             assert rule["annotations"]["runbook_url"].startswith("https://wiki.example.com/runbooks/")
+
+
+def test_services_that_have_to_be_there_are_those_that_are_installed_and_scraped():
+    def missing(*sets):
+        documents = of_kind(render("mahnwerk", "production", *sets), "PrometheusRule")
+        rules = [rule for each in documents for group in each["spec"]["groups"] for rule in group["rules"]]
+        return [rule["expr"].strip() for rule in rules if rule.get("alert") == "MahnwerkServiceMissing"]
+
+    def expression(service):
+        return f'absent_over_time(up{{namespace="{NAMESPACE}", job="mahnwerk-{service}"}}[1d])'
+
+    assert missing() == [expression(service) for service in SERVICES]
+    assert missing("scoring.enabled=false", "dunning.podMonitor.enabled=false") == [
+        expression("registry"),
+        expression("segmentation"),
+    ]

@@ -80,8 +80,8 @@ def the(documents, kind):
 
 def settings_in(documents, name):
     """The settings file of a service, by the name of its Deployment."""
-    [found] = [each for each in of_kind(documents, "ConfigMap") if each["metadata"]["name"] == name]
-    return found["data"]["settings.toml"]
+    [found] = [each for each in of_kind(documents, "Deployment") if each["metadata"]["name"] == name]
+    return found["spec"]["template"]["metadata"]["annotations"]["mahnwerk/settings.toml"]
 
 
 def server_of(deployment):

@@ -150,6 +150,6 @@ def test_services_find_each_other_by_the_names_of_the_release():
 
 
 def test_a_release_of_one_service_is_told_where_the_others_are():
-    text = the(render("segmentation", "alone"), "ConfigMap")["data"]["settings.toml"]
+    text = settings_in(render("segmentation", "alone"), "mahnwerk-segmentation")
     assert 'registry_url = "https://ledger-headless.receivables.svc:7101"' in text
     assert "compare_every_s = 0" in text

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 import tomllib
 
 import pytest
@@ -17,7 +18,7 @@ def assert_restricted(name, spec):
     assert spec["securityContext"].get("runAsUser") != 0, name
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
     assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys(), name
-    assert all(volume.keys() & {"configMap", "secret", "projected", "emptyDir"} for volume in spec.get("volumes", [])), name
+    assert all(volume.keys() & {"configMap", "secret", "projected", "downwardAPI"} for volume in spec.get("volumes", [])), name
     for container in containers(spec):
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
@@ -63,10 +64,14 @@ def test_hooks_need_nothing_that_the_release_brings(case):
         assert is_hook(job)
         spec = job["spec"]["template"]["spec"]
         assert "serviceAccountName" not in spec
-        assert "volumes" not in spec
+        for volume in spec.get("volumes", []):
+            kinds = {"Secret": volume.get("secret", {}).get("secretName"), "ConfigMap": volume.get("configMap", {}).get("name")}
+            assert not kinds.items() & brought
         for container in containers(spec):
             assert "envFrom" not in container
             for variable in container["env"]:
+                if "value" in variable:
+                    continue
                 reference = variable["valueFrom"]["secretKeyRef"]["name"]
                 assert ("Secret", reference) not in brought
 
@@ -109,9 +114,54 @@ def test_pods_have_the_time_to_stop_that_their_settings_need(case):
         shutdown = tomllib.loads(settings_in(documents, deployment["metadata"]["name"]))["shutdown"]
         pod = deployment["spec"]["template"]["spec"]
         sleep = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-        calls = math.ceil((shutdown["drain_delay_ms"] + shutdown["grace_ms"]) / 1000)
+        work = math.ceil((shutdown["drain_delay_ms"] + max(shutdown["grace_ms"], 2000)) / 1000)
         assert sleep >= 1
-        assert pod["terminationGracePeriodSeconds"] >= sleep + calls + 5
+        assert pod["terminationGracePeriodSeconds"] == sleep + work + 10
+
+
+def test_background_work_has_two_seconds_even_without_grace():
+    pod = the(render("scoring", "minimal", "settings.shutdown.grace_ms=0"), "Deployment")["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] == 5 + 5 + 2 + 10
+
+
+def test_a_message_on_its_way_is_not_cut_off():
+    answer = template("dunning", "mail", "settings.shutdown.grace_ms=59999")
+    assert answer.returncode != 0
+    assert "settings.shutdown.grace_ms is 59999, but the mail server is given 60 seconds" in answer.stderr
+    render("dunning", "mail", "settings.shutdown.grace_ms=60000")
+    # Without a mail server there is none to wait for.
+    render("dunning", "minimal", "settings.shutdown.grace_ms=0")
+
+
+def test_who_connects_to_the_database_trusts_whom_it_is_told_to():
+    for documents in (render("registry", "everything"), render("scoring", "initcontainer")):
+        pods = {metadata["labels"]["app.kubernetes.io/component"]: spec for _, metadata, spec in pod_specs(documents)}
+        connecting = [pods["server"], *([pods["migration"]] if "migration" in pods else [])]
+        for spec in connecting:
+            [volume] = [each for each in spec["volumes"] if each["name"] == "database"]
+            [source] = [volume[kind] for kind in ("secret", "configMap") if kind in volume]
+            [item] = source["items"]
+            for container in containers(spec):
+                [mount] = [each for each in container["volumeMounts"] if each["name"] == "database"]
+                variables = {each["name"]: each.get("value") for each in container["env"]}
+                assert variables["PGSSLMODE"] == "verify-full"
+                assert variables["PGSSLROOTCERT"] == f"{mount['mountPath']}/{item['path']}"
+        assert "PGSSL" not in str(pods["test"])
+    assert "PGSSL" not in str(render("registry"))
+    both = template("registry", "minimal", 'database.caFrom={"existingSecret": "a", "existingConfigMap": "b"}')
+    assert "database.caFrom: give one of" in both.stderr
+
+
+def test_settings_belong_to_the_revision_of_the_pods(case):
+    for deployment in of_kind(render(*case), "Deployment"):
+        pod = deployment["spec"]["template"]
+        [volume] = [each for each in pod["spec"]["volumes"] if each["name"] == "settings"]
+        [item] = volume["downwardAPI"]["items"]
+        [key] = re.fullmatch(r"metadata\.annotations\['(.+)'\]", item["fieldRef"]["fieldPath"]).groups()
+        [container] = pod["spec"]["containers"]
+        [mount] = [each for each in container["volumeMounts"] if each["name"] == "settings"]
+        assert tomllib.loads(pod["metadata"]["annotations"][key])
+        assert container["args"][:2] == ["--config", f"{mount['mountPath']}/{item['path']}"]
 
 
 def test_a_grace_period_that_is_too_short_is_refused():

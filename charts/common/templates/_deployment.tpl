@@ -26,7 +26,9 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
       annotations:
-        checksum/settings: {{ include "common.settings" . | sha256sum }}
+        # Here and not in a ConfigMap: pods of the version before keep the settings that they know while they are replaced.
+        mahnwerk/settings.toml: |
+          {{- include "common.settings" . | nindent 10 }}
         {{- with .Values.podAnnotations }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -46,8 +48,11 @@ spec:
         - {{ include "common.serverContainer" . | nindent 10 | trim }}
       volumes:
         - name: settings
-          configMap:
-            name: {{ include "common.fullname" . }}
+          downwardAPI:
+            items:
+              - path: settings.toml
+                fieldRef:
+                  fieldPath: metadata.annotations['mahnwerk/settings.toml']
         {{- with include "common.secretVolumes" . }}
         {{- . | nindent 8 }}
         {{- end }}
@@ -76,7 +81,7 @@ command: [{{ include "common.program" . }}]
 args: [--config, /etc/mahnwerk/settings.toml, serve]
 {{ include "common.containerSecurity" . }}
 env:
-  {{- include "common.databaseUrl" (dict "root" . "url" .Values.database) | nindent 2 }}
+  {{- include "common.database" (dict "root" . "url" .Values.database) | nindent 2 }}
   {{- with include "common.smtp" . | trim }}
   {{- . | nindent 2 }}
   {{- end }}

@@ -12,9 +12,13 @@ args: [migrate]
 {{ include "common.containerSecurity" . }}
 env:
   {{- $url := .Values.migrations.existingSecret | empty | ternary .Values.database .Values.migrations }}
-  {{- include "common.databaseUrl" (dict "root" . "url" $url) | nindent 2 }}
+  {{- include "common.database" (dict "root" . "url" $url) | nindent 2 }}
 resources:
   {{- toYaml .Values.migrations.resources | nindent 2 }}
+{{- with include "common.databaseVolumes" . }}
+volumeMounts:
+  {{- include "common.secretMounts" (dict "root" $ "volumes" .) | trim | nindent 2 }}
+{{- end }}
 terminationMessagePolicy: FallbackToLogsOnError
 {{- end -}}
 
@@ -43,6 +47,10 @@ spec:
       {{- include "common.podSecurity" . | nindent 6 }}
       containers:
         - {{ include "common.migrationContainer" . | nindent 10 | trim }}
+      {{- with include "common.databaseVolumes" . }}
+      volumes:
+        {{- . | nindent 8 }}
+      {{- end }}
       {{- with .Values.nodeSelector }}
       nodeSelector:
         {{- toYaml . | nindent 8 }}

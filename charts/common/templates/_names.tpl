@@ -1,10 +1,9 @@
 {{/*
 Every template takes the root context, to which the service's chart has added:
 
-Service.apiPort     port of the gRPC API
-Service.opsPort     port of probes and metrics
-Service.upstreams   the services that it calls
-Service.background  how many pieces of background work `serve` waits for when it stops
+Service.apiPort    port of the gRPC API
+Service.opsPort    port of probes and metrics
+Service.upstreams  the services that it calls
 */}}
 
 {{/* Always of one form, because the services of a release find each other by it. */}}

@@ -59,9 +59,12 @@ files beside the listener's own. `helm test` calls the same way.
 {{- end -}}
 {{- end -}}
 
-{{/* Volumes of the server beside its settings: the listener's, the table of callers, and how it calls others. */}}
+{{/*
+Volumes of the server beside its settings: the database's authority, the listener's files, the table of callers, and how it
+calls others.
+*/}}
 {{- define "common.secretVolumes" -}}
-{{- $volumes := list -}}
+{{- $volumes := include "common.databaseVolumes" . | fromYamlArray -}}
 {{- with (include "common.tls" . | fromYaml).secret -}}
 {{- $volumes = append $volumes (dict "name" "tls" "secret" (dict "secretName" .)) -}}
 {{- end -}}

@@ -1,15 +1,3 @@
-{{- define "common.configMap" -}}
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  name: {{ include "common.fullname" . }}
-  labels:
-    {{- include "common.labels" (dict "root" . "component" "server") | nindent 4 }}
-data:
-  settings.toml: |
-    {{- include "common.settings" . | nindent 4 }}
-{{- end -}}
-
 {{- define "common.serviceAccountResource" -}}
 {{- if .Values.serviceAccount.create -}}
 apiVersion: v1
@@ -35,7 +23,7 @@ metadata:
   name: {{ include "common.fullname" $ }}
   labels:
     {{- include "common.labels" (dict "root" $ "component" "server") | nindent 4 }}
-    {{- with .labels }}
+    {{- with mergeOverwrite (dict) ((($.Values.global).podMonitor).labels | default dict) .labels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
@@ -104,7 +92,6 @@ spec:
 {{- include "common.checkProtection" . -}}
 {{- $documents := list
       (include "common.serviceAccountResource" .)
-      (include "common.configMap" .)
       (include "common.accessConfigMap" .)
       (include "common.certificate" .)
       (include "common.service" (dict "root" . "headless" false))

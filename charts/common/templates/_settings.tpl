@@ -52,13 +52,36 @@ written as integers (there are no others among the settings; Helm reads them as 
 {{- include "common.toml" (dict "root" . "table" $settings "path" "") | trim }}
 {{- end -}}
 
-{{/* Environment from an existing Secret. */}}
-{{- define "common.databaseUrl" -}}
+{{/*
+Environment of whoever connects to the database: the URL from an existing Secret, and whom to trust. The latter apart from
+the URL, because the URLs that operators write do not say it.
+*/}}
+{{- define "common.database" -}}
 - name: {{ include "common.variable" (dict "root" .root "key" "database.url") }}
   valueFrom:
     secretKeyRef:
       name: {{ .url.existingSecret }}
       key: {{ .url.urlKey }}
+{{- if include "common.databaseVolumes" .root }}
+- name: PGSSLMODE
+  value: verify-full
+- name: PGSSLROOTCERT
+  value: {{ include "common.secrets" .root }}/database/{{ .root.Values.database.caFrom.key }}
+{{- end }}
+{{- end -}}
+
+{{/* The authority of the database, as a list with one volume, or nothing. Of a Secret only that key: its own stands beside. */}}
+{{- define "common.databaseVolumes" -}}
+{{- $from := .Values.database.caFrom -}}
+{{- if and $from.existingConfigMap $from.existingSecret -}}
+{{- fail (printf "%s: database.caFrom: give one of existingConfigMap and existingSecret" .Chart.Name) -}}
+{{- end -}}
+{{- $items := list (dict "key" $from.key "path" $from.key) -}}
+{{- if $from.existingConfigMap -}}
+{{- list (dict "name" "database" "configMap" (dict "name" $from.existingConfigMap "items" $items)) | toYaml -}}
+{{- else if $from.existingSecret -}}
+{{- list (dict "name" "database" "secret" (dict "secretName" $from.existingSecret "items" $items)) | toYaml -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Who logs in at the mail server, from an existing Secret. */}}

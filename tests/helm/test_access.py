@@ -238,6 +238,19 @@ def test_in_production_services_may_do_what_they_have_to_and_nobody_what_nobody_
         assert tokens.get("token", {}).get("audience", "mahnwerk") in issuer["audiences"]
 
 
+def test_people_have_the_accounts_that_the_table_names():
+    documents = list(yaml.safe_load_all((ROOT / "k8s" / "operators.yaml").read_text()))
+    table = table_in(render("mahnwerk", "production"), "mahnwerk-registry")
+    subjects = {each["subject"] for each in table["callers"] if each["name"] in ("oncall", "credit-management")}
+    accounts = [each["metadata"] for each in of_kind(documents, "ServiceAccount")]
+    assert {f"system:serviceaccount:{each['namespace']}:{each['name']}" for each in accounts} == subjects
+    # Whoever makes tokens of theirs cannot make any of the services.
+    roles = [each for each in of_kind(documents, "Role") if "serviceaccounts/token" in str(each)]
+    assert {each["metadata"]["namespace"] for each in roles} == {"mahnwerk-operators"}
+    [audience] = re.findall("--audience (\\S+)", (ROOT / "k8s" / "operating.md").read_text())
+    assert audience in table["issuers"][0]["audiences"]
+
+
 def tokens_in(spec):
     """Projected tokens, by the name of their volume."""
     for volume in spec.get("volumes", []):

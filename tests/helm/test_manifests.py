@@ -205,6 +205,7 @@ def test_databases_compare_by_bytes_and_are_those_of_the_production_values(servi
     [role] = database["spec"]["managed"]["roles"]
     assert values["database"]["existingSecret"] == role["passwordSecret"]["name"]
     assert values["migrations"]["existingSecret"] == f"{name}-app"
+    assert values["database"]["caFrom"]["existingSecret"] == f"{name}-ca"
     assert values["networkPolicy"]["database"]["to"] == [{"podSelector": {"matchLabels": {"cnpg.io/cluster": name}}}]
 
 

@@ -225,7 +225,7 @@ def test_panels_have_a_place_of_their_own(dashboards):
 def installed_rules(case):
     for document in of_kind(render("mahnwerk", case), "PrometheusRule"):
         for group in document["spec"]["groups"]:
-            yield from group["rules"]
+            yield from (dict(rule) for rule in group["rules"])
 
 
 def is_rendered(rule):
@@ -236,6 +236,11 @@ def is_rendered(rule):
 def test_installed_rules_are_the_files_with_links_to_where_runbooks_are():
     shared = [rule for rule in rules() if not is_rendered(rule)]
     installed = list(installed_rules("production"))
+    for rule in installed:
+        if "alert" in rule:
+            link = rule["annotations"]["runbook_url"]
+            assert link.startswith("https://")
+            rule["annotations"] = rule["annotations"] | {"runbook_url": f"k8s/runbooks/{link.rsplit('/', 1)[1]}"}
     assert [rule for rule in installed if rule.get("alert") != "MahnwerkServiceMissing"] == shared
     linked = list(installed_rules("monitoring"))
     assert len(linked) == len(shared), "no service is installed, and none has to be there"

@@ -3,7 +3,9 @@
 import json
 import tomllib
 
-from conftest import SERVICES, of_kind, render, settings_in, the
+import yaml
+
+from conftest import ROOT, SERVICES, of_kind, render, settings_in, the
 
 UPSTREAMS = {
     "registry": set(),
@@ -105,6 +107,30 @@ def test_only_what_is_configured_to_be_called_has_a_way_out():
     api_server = {"to": [{"ipBlock": {"cidr": "192.0.2.1/32"}}], "ports": [{"port": 6443}]}
     told = render("dunning", "minimal", "access.kubernetesKeys=true", egress(kubernetes=api_server))
     assert ports_out(told, "mahnwerk-dunning") == bare | {6443}
+
+
+def test_in_production_nothing_leaves_to_anywhere():
+    documents = render("mahnwerk", "production")
+    ports = {53, 443, 4317, 5432, 6443, *SERVICES.values()}
+    for name, policy in policies(documents).items():
+        assert all(rule["to"] for rule in policy["egress"]), name
+        assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} <= ports | {587}, name
+    # The collector of k8s/otel-collector.yaml.
+    collector = list(yaml.safe_load_all((ROOT / "k8s" / "otel-collector.yaml").read_text()))
+    pods = the(collector, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    for service in SERVICES:
+        rules = policies(documents)[f"mahnwerk-{service}"]["egress"]
+        [to] = [peer for rule in rules if {"port": 4317} in rule["ports"] for peer in rule["to"]]
+        assert to["podSelector"]["matchLabels"].items() <= pods.items()
+
+
+def test_in_production_prometheus_finds_every_monitor_as_it_finds_rules():
+    documents = render("mahnwerk", "production")
+    files = (ROOT / "k8s" / "cloudnative-pg").glob("*.yaml")
+    documents = documents + [each for path in files for each in yaml.safe_load_all(path.read_text())]
+    found = of_kind(documents, "PodMonitor") + of_kind(documents, "PrometheusRule")
+    assert len(of_kind(documents, "PodMonitor")) == 2 * len(SERVICES)
+    assert {each["metadata"]["labels"]["release"] for each in found} == {"prometheus"}
 
 
 def test_the_migration_reaches_its_database_and_nothing_else():

@@ -172,23 +172,6 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert():
         assert alert["alert"] in text.splitlines()[0]
 
 
-def commands_in(text):
-    """What is run in code blocks and in spans of code."""
-    blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
-    spans = re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
-    return [line for block in [*blocks, *spans] for line in block.splitlines()]
-
-
-def test_runbooks_use_commands_that_exist():
-    sources = "".join(path.read_text() for path in (ROOT / "services" / "mahnwerk" / "src" / "cli").rglob("*.rs"))
-    sources += (ROOT / "services" / "mahnwerk" / "src" / "cli.rs").read_text()
-    for path in (ROOT / "k8s").rglob("*.md"):
-        for line in commands_in(path.read_text()):
-            for command in re.findall(r"(?:^|\$ |; |do |\| )mahnwerk ((?:[a-z]+ ?)+)", line.strip()):
-                for word in command.split()[:2]:
-                    assert re.search(rf"\b{word.capitalize()}\b", sources), (path.name, word)
-
-
 @pytest.fixture(scope="module")
 def dashboards():
     """As they are installed: the one of the services once for each."""

@@ -9,6 +9,7 @@
 mod admin;
 mod audit;
 pub mod consume;
+mod event;
 pub mod freshness;
 mod incarnation;
 pub mod key;
@@ -25,6 +26,7 @@ pub mod write;
 pub use admin::FeedAdmin;
 pub use audit::Audit;
 pub use consume::{Batch, Consumer, ConsumerSettings, Projection, StoredRow};
+pub use event::NewEvent;
 pub use freshness::Freshness;
 pub use key::{PARTITIONS, partition};
 pub use locks::Locks;
@@ -36,7 +38,7 @@ pub use serve::FeedServer;
 pub use service::Service;
 pub use snapshot::{SnapshotRow, SnapshotSource};
 pub use tailer::{Tailer, timestamp};
-pub use write::{Cause, EntityType, Insert, NewEvent, Publisher, WriteTx};
+pub use write::{Cause, EntityType, Insert, Publisher, WriteTx};
 
 /// The tables of this crate; every service that writes or consumes events applies it first.
 pub const MIGRATION: mahnwerk_runtime::db::Migration = mahnwerk_runtime::db::Migration {

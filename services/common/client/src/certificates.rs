@@ -7,7 +7,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject
 use tokio::{
     net::{TcpStream, lookup_host},
     task::JoinSet,
-    time::{error::Elapsed, timeout},
+    time::timeout,
 };
 use tokio_rustls::TlsConnector;
 
@@ -39,8 +39,10 @@ pub async fn certificates(urls: &str, settings: &Settings) -> Result<Vec<Shown>,
         for replica in found.await.into_iter().flatten().flatten() {
             let (connector, name) = (connector.clone(), name.clone());
             handshakes.spawn(async move {
-                let shown = timeout(PATIENCE, shown(&connector, name, replica)).await;
-                shown.unwrap_or_else(|_: Elapsed| None)
+                timeout(PATIENCE, shown(&connector, name, replica))
+                    .await
+                    .ok()
+                    .flatten()
             });
         }
     }

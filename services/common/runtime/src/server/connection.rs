@@ -15,10 +15,10 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-/// Longest time until the peer has said as much as any request of HTTP/1, and the preface of HTTP/2, has at least. Before,
-/// nobody pings it, and a service that stops would wait for it.
+/// Longest time until the peer has said as much as the preface of HTTP/2 (RFC 9113, 3.4). Before, nobody pings it, and a
+/// service that stops would wait for it. Whoever says less in HTTP/1 is answered, and cut off afterwards.
 const SILENCE: Duration = Duration::from_secs(5);
-const FIRST_BYTES: usize = 16;
+const FIRST_BYTES: usize = 24;
 /// Pause after a connection could not be accepted, for example because there are no file handles left.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
